@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""The hosts of a lab: firewall nodes, which boot systemd, and probe hosts, which are a network namespace and no more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
+
+from . import paths
+from .container import Container
+from .namespace import Holder, inside
+from .plan import NodePlan, Port, ProbePlan
+from .run import LabError
+
+_ENVIRONMENT = {"PYTHONPATH": f"{paths.REPO}:{paths.COLLECTIONS}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class Host:
+    """Something with a network namespace of its own in the lab."""
+
+    def __init__(self, holder: Holder, name: str, netns: str) -> None:
+        self.holder = holder
+        self.name = name
+        self.netns = netns
+
+    def _argv(self, argv: Sequence[str]) -> list[str]:
+        return [*self.holder.prefix(), "nsenter", f"--net=/run/netns/{self.netns}", "--", *argv]
+
+    def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+        """Start a program in this host's network namespace, on the lab machine's own file system."""
+        options.setdefault("env", {**os.environ, **_ENVIRONMENT})
+        options.setdefault("cwd", paths.REPO)
+        return subprocess.Popen(self._argv(argv), **options)
+
+    def run(self, argv: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end in this host's network namespace; its output is captured."""
+        return subprocess.run(self._argv(argv), capture_output=True, text=True, check=False, **options)
+
+    def make_namespace(self, ports: Sequence[Port]) -> None:
+        """Make the network namespace, with every link plugged into its switch and administratively down."""
+        self.remove_namespace()
+        inside(self.holder, ["ip", "netns", "add", self.netns])
+        commands = ""
+        for port in ports:
+            commands += f"link add {port.switch_end} type veth peer name {port.interface} address {port.mac} netns {self.netns}\n"
+            commands += f"link set {port.switch_end} master {port.switch} up\n"
+        inside(self.holder, ["ip", "-batch", "-"], stdin=commands)
+
+    def remove_namespace(self) -> None:
+        """Remove the network namespace, and with it all its links."""
+        ports = inside(self.holder, ["ip", "netns", "list"])
+        if self.netns in (line.split()[0] for line in ports.splitlines() if line):
+            inside(self.holder, ["ip", "netns", "del", self.netns])
+
+
+class ProbeHost(Host):
+    """A client and server on one network of one cluster."""
+
+    def __init__(self, holder: Holder, plan: ProbePlan, network: model.Network) -> None:
+        super().__init__(holder, plan.name, plan.name)
+        self.plan = plan
+        self.network = network
+        self.interface = plan.port.interface
+        self.ipv4 = plan.ipv4
+        self.ipv6 = plan.ipv6
+
+    def create(self) -> None:
+        """Make it: addresses, and routes to everything through the cluster's virtual addresses."""
+        self.make_namespace([self.plan.port])
+        commands = "link set lo up\n"
+        commands += f"link set {self.interface} up\n"
+        for address in (*self.plan.port.addresses, *self.plan.extra):
+            commands += f"addr add {address} dev {self.interface}" + (" nodad\n" if ":" in address else "\n")
+        for gateway in self.plan.gateways:
+            commands += f"route add default via {gateway} dev {self.interface}\n"
+        done = self.run(["ip", "-batch", "-"], input=commands)
+        if done.returncode != 0:
+            raise LabError(f"probe host {self.name} on {self.network.name}: {done.stderr.strip()}")
+
+
+class NodeHost(Host):
+    """A firewall node."""
+
+    def __init__(self, holder: Holder, plan: NodePlan, container: Container) -> None:
+        super().__init__(holder, plan.name, f"n-{plan.name}")
+        self.plan = plan
+        self.container = container
+
+    def install(self, administrator_key: str, host_key: str) -> None:
+        """Make the node's disk: a fresh system with its interfaces configured and its SSH keys in place."""
+        self.container.prepare()
+        write = self.container.write
+        write("/etc/hostname", self.name + "\n")
+        write("/etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n::1 localhost\n")
+        write("/etc/network/interfaces", self._interfaces())
+        write("/root/.ssh/authorized_keys", administrator_key, 0o600)
+        write("/etc/ssh/ssh_host_ed25519_key", host_key, 0o600)
+
+    def _interfaces(self) -> str:
+        text = "auto lo\niface lo inet loopback\n"
+        for port in self.plan.ports:
+            text += f"\nauto {port.interface}\n"
+            for address in port.addresses:
+                # A node that boots beside its own frozen past would find its address taken: no duplicate detection.
+                text += f"iface {port.interface} inet6 static\n    address {address}\n    dad-attempts 0\n    accept_ra 0\n" if (
+                    ":" in address
+                ) else f"iface {port.interface} inet static\n    address {address}\n"  # fmt: skip
+            if not port.addresses:
+                text += f"iface {port.interface} inet manual\n"
+        return text
+
+    def boot(self) -> None:
+        """Plug the cables in and start the node."""
+        self.make_namespace(self.plan.ports)
+        self.container.boot(self.netns)
+
+    def wait_booted(self, timeout: float = 60) -> None:
+        """Wait until systemd has finished booting and sshd listens.
+
+        Raises:
+            LabError: not within `timeout` seconds; the message lists the units that failed.
+        """
+        limit = time.monotonic() + timeout
+        state = "unknown"
+        while time.monotonic() < limit:
+            state = self.container.exec(["systemctl", "is-system-running"], check=False).strip()
+            if state in ("running", "degraded"):
+                return
+            time.sleep(0.2)
+        raise LabError(f"node {self.name} is {state!r} after {timeout:.0f} s: {self.failed_units()}")
+
+    def failed_units(self) -> str:
+        """Names of failed units, for messages."""
+        text = self.container.exec(["systemctl", "--failed", "--plain", "--no-legend"], check=False)
+        return ", ".join(line.split()[0] for line in text.splitlines() if line) or "no unit failed"
+
+    def exec(self, *argv: str, check: bool = True) -> str:
+        """Run a program on the node (its file system, its processes) and return what it printed."""
+        return self.container.exec(argv, check=check)
+
+    def power_off(self) -> None:
+        """Kill all processes at once and take the network namespace away: nothing of the node is left but its disk."""
+        self.container.destroy()
+        self.remove_namespace()
+
+    def reboot(self) -> None:
+        """Lose power and start again; returns when the node has booted."""
+        self.power_off()
+        self.boot()
+        self.wait_booted()

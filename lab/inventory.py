@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""Read an Ansible inventory into the cluster model, and write the overlay that makes its nodes reachable in the lab."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import paths
+from .run import LabError
+
+os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(paths.COLLECTIONS))
+
+from ansible.inventory.manager import InventoryManager  # noqa: E402  (the collection path is read on import)
+from ansible.parsing.dataloader import DataLoader  # noqa: E402
+from ansible.template import Templar  # noqa: E402
+from ansible.vars.manager import VariableManager  # noqa: E402
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model  # noqa: E402
+
+KEYS = ("firewall_cluster", "firewall_policy", "firewall_node", "firewall_lab", "ansible_host")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """An inventory as the lab sees it: where it is, its clusters, and the management address of each node."""
+
+    path: Path
+    clusters: tuple[model.Cluster, ...]
+    ansible_host: Mapping[str, str]
+
+
+def _plain(value: Any) -> Any:
+    # ansible-core 2.19 tags every string and hands out lazy containers; a round trip leaves plain data.
+    return json.loads(json.dumps(value, default=str))
+
+
+def read(path: Path) -> Inventory:
+    """Read and validate an inventory.
+
+    Raises:
+        LabError: the inventory is missing, describes no cluster, or the model finds mistakes; all of them are listed.
+    """
+    if not path.exists():
+        raise LabError(f"{path}: no such inventory")
+    loader = DataLoader()
+    manager = InventoryManager(loader=loader, sources=[str(path.resolve())])
+    variables = VariableManager(loader=loader, inventory=manager)
+    hosts: dict[str, dict[str, Any]] = {}
+    for host in manager.get_hosts():
+        values = variables.get_vars(host=host, include_hostvars=False)
+        templar = Templar(loader=loader, variables=values)
+        hosts[host.name] = {key: _plain(templar.template(values[key])) for key in KEYS if key in values}
+    members = {name: data for name, data in hosts.items() if "firewall_cluster" in data and "firewall_node" in data}
+    if not members:
+        raise LabError(f"{path}: no host has both firewall_cluster and firewall_node")
+    loaded = model.load({name: {k: v for k, v in data.items() if k != "ansible_host"} for name, data in members.items()})
+    errors = [str(problem) for problem in loaded.problems if problem.severity == "error"]
+    if errors:
+        raise LabError(f"{path}: {len(errors)} mistakes:\n  " + "\n  ".join(errors))
+    return Inventory(path, loaded.clusters, {name: str(data.get("ansible_host", name)) for name, data in members.items()})

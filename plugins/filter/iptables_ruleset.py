@@ -1,0 +1,77 @@
+# Copyright: (c) 2026 linuxha.firewall contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: iptables_ruleset
+author:
+  - linuxha.firewall contributors (@linuxha)
+version_added: 0.1.0
+short_description: Compile zones, rules and NAT to iptables-restore text
+description:
+  - Turns the variables of the role P(linuxha.firewall.iptables#role) into the files that its loader reads.
+  - Pure, and stable. The same input always gives the same text.
+  - Every mistake in the input is reported in one error, with its path, value, reason and remedy.
+options:
+  _input:
+    description:
+      - The role's variables without their prefix, so C(zones), C(rules), C(nat), C(vips), C(cluster_rules),
+        C(management), C(gate), C(antispoof), C(output), C(log_drops), C(echo_rate).
+      - A missing one means the default of the role.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show what a rule becomes
+  ansible.builtin.debug:
+    msg: "{{ (policy | linuxha.firewall.iptables_ruleset)['rules.v4'] }}"
+  vars:
+    policy:
+      zones:
+        wan: {interfaces: [eth1]}
+        lan: {interfaces: [eth2]}
+      rules:
+        - {name: lan-out, from: lan, to: wan, action: accept}
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - File name to content, for C(ipsets), C(rules.v4), C(rules.v6), C(closed.v4) and C(closed.v6).
+  type: dict
+"""
+
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
+
+
+def plain(value: object) -> object:
+    """Lazy containers and tagged strings of ansible-core to the plain ones that the pure packages know."""
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def iptables_ruleset(value: object) -> dict[str, str]:
+    raw = plain(value)
+    if not isinstance(raw, dict):
+        raise AnsibleFilterError("iptables_ruleset wants a mapping of the role's variables without their prefix")
+    ruleset, problems = parse(raw)
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise AnsibleFilterError(f"the firewall rules have {len(problems)} problem(s):\n{lines}")
+    return render(ruleset)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, object]:
+        return {"iptables_ruleset": iptables_ruleset}

@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# Copyright: (c) 2026 linuxha.firewall contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ruleset
+author:
+  - linuxha.firewall contributors (@linuxha)
+version_added: 0.1.0
+short_description: Install the files of a ruleset together, tested as a whole
+description:
+  - Writes IPv4 rules, IPv6 rules and sets side by side with a manifest of checksums, all of them or none.
+  - Before anything is written, the new files are really loaded in a throwaway network namespace by the loader.
+  - Also compares the kernel with what was loaded, and reports a difference as a change, so that the handler
+    which loads the rules runs. The module itself never changes the rules in the kernel.
+attributes:
+  check_mode:
+    support: full
+    description: Writes nothing. The test load is done too when the loader is installed.
+  diff_mode:
+    support: full
+    description: Shows every file that changes.
+  idempotent:
+    support: full
+    description: A second run changes nothing as long as nobody changes the rules in the kernel.
+options:
+  directory:
+    description: Where the files live.
+    type: path
+    default: /etc/linuxha/rules
+  files:
+    description: File name to content, as the filter P(linuxha.firewall.iptables_ruleset#filter) returns it.
+    type: dict
+    required: true
+  loader:
+    description: The program that tests and loads.
+    type: path
+    default: /usr/local/sbin/linuxha-rules
+  management:
+    description:
+      - Who may always connect, with C(sources) and C(port). When the running connection of Ansible is not among them,
+        the module fails before it writes, since the new rules would cut it off.
+      - Empty means that this is not checked.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Install the rules
+  linuxha.firewall.ruleset:
+    files: "{{ policy | linuxha.firewall.iptables_ruleset }}"
+  notify: Load the firewall rules
+"""
+
+RETURN = r"""
+changes:
+  description: What is different, one readable line each.
+  returned: always
+  type: list
+  elements: str
+  sample: ["rules.v4: 2 lines more, 1 less", "ipv6: the kernel holds other rules than were loaded"]
+status:
+  description: The loader's own answer, empty while it is not installed.
+  returned: always
+  type: dict
+tested:
+  description: Whether the new files were loaded for a test.
+  returned: always
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._host.ruleset import Installer
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "default": "/etc/linuxha/rules"},
+            "files": {"type": "dict", "required": True},
+            "loader": {"type": "path", "default": "/usr/local/sbin/linuxha-rules"},
+            "management": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    result = Installer(module.params, module.run_command, module.check_mode).run()
+    if "msg" in result:
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""Mistakes are values. A collector gathers all of them, so that one run shows everything."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem as PolicyProblem
+
+ERROR = "error"
+WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake or risk: where, what stands there, why it is wrong, what to do.
+
+    `code` names the kind and stays the same for ever: clusters accept warnings by it.
+    """
+
+    path: str
+    value: object
+    reason: str
+    remedy: str
+    severity: str = ERROR
+    code: str = ""
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f" {self.value!r}:"
+        code = f" [{self.code}]" if self.severity == WARNING and self.code else ""
+        return f"{self.path}:{shown} {self.reason}. {self.remedy}{code}"
+
+
+class Problems:
+    """Collects problems while the model is read."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def error(self, code: str, path: str, value: object, reason: str, remedy: str) -> None:
+        self.found.append(Problem(path, value, reason, remedy, ERROR, code))
+
+    def warn(self, code: str, path: str, value: object, reason: str, remedy: str) -> None:
+        self.found.append(Problem(path, value, reason, remedy, WARNING, code))
+
+    def policy(self, found: Iterable[PolicyProblem]) -> None:
+        """Take over what the policy's own parser found."""
+        for p in found:
+            self.found.append(Problem(p.path, p.value, p.reason, p.remedy.rstrip(), p.severity, "policy"))
+
+    @property
+    def errors(self) -> int:
+        return sum(1 for p in self.found if p.severity == ERROR)
+
+
+def nearest(value: object, known: Iterable[object]) -> str:
+    """A remedy for an unknown word."""
+    words = sorted(str(k) for k in known)
+    near = difflib.get_close_matches(str(value), words, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known: {', '.join(words)}." if words else "Remove it."

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""The cluster as the rest of the collection sees it: frozen, complete, every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .net import IPAddress, IPNetwork
+from .problems import Problem
+
+MANAGEMENT = "mgmt"
+TOPOLOGIES = ("keepalived",)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One word for all timers."""
+
+    name: str
+    advert_ms: int
+    down_timer_adverts: int
+    track_interval_ms: int
+    realtime: bool
+
+
+PROFILES = {
+    "instant": Profile("instant", 10, 2, 50, True),
+    "fast": Profile("fast", 100, 3, 200, True),
+    "patient": Profile("patient", 1000, 3, 1000, False),
+}
+
+
+@dataclass(frozen=True)
+class Vip:
+    """A shared address. `prefixlen` is the one of its network."""
+
+    address: IPAddress
+    prefixlen: int
+    label: Optional[str] = None
+
+    def __str__(self) -> str:
+        return f"{self.address}/{self.prefixlen}"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A layer-2 network of one cluster."""
+
+    name: str
+    interface: str
+    ipv4: Optional[IPNetwork]
+    ipv6: Optional[IPNetwork]
+
+    @property
+    def prefixes(self) -> tuple[IPNetwork, ...]:
+        return tuple(p for p in (self.ipv4, self.ipv6) if p is not None)
+
+
+@dataclass(frozen=True)
+class Network(Segment):
+    """A network whose traffic the cluster forwards."""
+
+    zone: str = ""
+    vips: tuple[Vip, ...] = ()
+    vrid: int = 0
+    track: bool = True
+
+
+@dataclass(frozen=True)
+class SyncLink(Segment):
+    """A dedicated link between the nodes: adverts and connection states."""
+
+
+@dataclass(frozen=True)
+class Management(Segment):
+    """How administrators and Ansible reach the nodes."""
+
+    sources: tuple[IPNetwork, ...] = ()
+    ssh_port: int = 22
+
+
+@dataclass(frozen=True)
+class Node:
+    name: str
+    priority: int
+    addresses: Mapping[str, tuple[IPAddress, ...]]
+    interfaces: Mapping[str, str]
+    lab_release: Optional[str] = None
+
+    def address(self, key: str, version: int) -> Optional[IPAddress]:
+        """The node's first address of one family on a network, a link or `mgmt`."""
+        return next((a for a in self.addresses.get(key, ()) if a.version == version), None)
+
+    @property
+    def all_addresses(self) -> tuple[IPAddress, ...]:
+        return tuple(a for found in self.addresses.values() for a in found)
+
+
+@dataclass(frozen=True)
+class TrackScript:
+    name: str
+    command: str
+    interval_ms: int
+    timeout_ms: int
+    fall: int
+    rise: int
+    weight: int
+
+
+@dataclass(frozen=True)
+class Vrrp:
+    mode: str
+    vrid: int
+    transport: str
+    version: int
+    advert_interval_ms: int
+    down_timer_adverts: int
+    use_vmac: bool
+    track_scripts: tuple[TrackScript, ...] = ()
+    garp: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Conntrackd:
+    mode: str
+    immediate: bool
+    transport: str
+    port: int
+    table_max: int
+    expectations: tuple[str, ...] = ()
+    hash_limit: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    name: str
+    from_zones: tuple[str, ...]
+    to_zones: tuple[str, ...]
+    source: tuple[IPNetwork, ...]
+    destination: tuple[IPNetwork, ...]
+    protocol: Optional[str]
+    ports: tuple[tuple[int, int], ...]
+    action: str
+    log: bool
+    plain: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(self.plain)
+
+
+@dataclass(frozen=True)
+class Nat:
+    name: str
+    type: str
+    from_zones: tuple[str, ...]
+    to_zones: tuple[str, ...]
+    source: tuple[IPNetwork, ...]
+    destination: tuple[IPNetwork, ...]
+    protocol: Optional[str]
+    ports: tuple[tuple[int, int], ...]
+    to_address: IPAddress
+    to_port: Optional[int]
+    plain: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(self.plain)
+
+
+@dataclass(frozen=True)
+class Policy:
+    rules: tuple[Rule, ...] = ()
+    nat: tuple[Nat, ...] = ()
+
+    def as_dicts(self) -> dict[str, list[dict[str, Any]]]:
+        return {"rules": [r.as_dict() for r in self.rules], "nat": [n.as_dict() for n in self.nat]}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    name: str
+    topology: str
+    profile: Profile
+    preempt: bool
+    networks: tuple[Network, ...]
+    sync_links: tuple[SyncLink, ...]
+    management: Optional[Management]
+    nodes: tuple[Node, ...]
+    vrrp: Vrrp
+    conntrackd: Conntrackd
+    policy: Policy
+    budget_limit_ms: Optional[int] = None
+    accept_warnings: tuple[str, ...] = ()
+    role_overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def node(self, name: str) -> Optional[Node]:
+        return next((n for n in self.nodes if n.name == name), None)
+
+    def peers(self, node: Node) -> tuple[Node, ...]:
+        return tuple(n for n in self.nodes if n.name != node.name)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Networks, sync links and management, in this order."""
+        last = (self.management,) if self.management else ()
+        return (*self.networks, *self.sync_links, *last)
+
+    @property
+    def vips(self) -> tuple[Vip, ...]:
+        return tuple(v for n in self.networks for v in n.vips)
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """IP versions in which the cluster holds a shared address."""
+        return tuple(sorted({v.address.version for v in self.vips}))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """`clusters` has only those without an error; `problems` has everything that was found."""
+
+    clusters: tuple[Cluster, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(p for p in self.problems if p.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return tuple(p for p in self.problems if p.severity == "warning")

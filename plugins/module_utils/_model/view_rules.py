@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""View for the iptables role: zones, the policy, and the rules that the cluster itself needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import types as t
+from .validate import sync_family
+from .view_states import link_version
+from .view_vrrp import advert_copies
+
+VRRP_GROUP = {4: "224.0.0.18", 6: "ff02::12"}
+STATES_GROUP = {4: "225.0.0.50", 6: "ff02::3780"}
+LINK_LOCAL = "fe80::/10"
+
+
+def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
+    zones: dict[str, dict[str, list[str]]] = {}
+    for network in cluster.networks:
+        zone = zones.setdefault(network.zone, {"interfaces": [], "networks": []})
+        zone["interfaces"].append(node.interfaces[network.name])
+        zone["networks"] += [str(p) for p in network.prefixes]
+    found: dict[str, Any] = {
+        "iptables_zones": zones,
+        "iptables_rules": [r.as_dict() for r in cluster.policy.rules],
+        "iptables_nat": [n.as_dict() for n in cluster.policy.nat],
+        "iptables_vips": [str(v.address) for v in cluster.vips],
+        "iptables_cluster_rules": [*_adverts(cluster, node), *_states(cluster, node), *_links(cluster, node), *_ssh(cluster, node)],
+        "iptables_advert_copies": advert_copies(cluster, node),
+        "iptables_gate": True,
+        "iptables_management": {},
+    }
+    if cluster.management is not None:
+        found["iptables_management"] = {
+            "interfaces": [node.interfaces[t.MANAGEMENT]],
+            "sources": [str(p) for p in cluster.management.sources],
+            "port": cluster.management.ssh_port,
+        }
+    return found
+
+
+def _both(name: str, interfaces: list[str], own: list[str], peers: list[str], **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"name": f"{name} in", "chain": "input", "interfaces": interfaces, "source": peers, "destination": own, "action": "accept", **more},
+        {"name": f"{name} out", "chain": "output", "interfaces": interfaces, "source": own, "destination": peers, "action": "accept", **more},
+    ]  # fmt: skip
+
+
+def _texts(node: t.Node, keys: list[str], version: int) -> list[str]:
+    return [str(a) for key in keys for a in node.addresses.get(key, ()) if a.version == version]
+
+
+def _peers(cluster: t.Cluster, node: t.Node, keys: list[str], version: int) -> list[str]:
+    return [a for peer in cluster.peers(node) for a in _texts(peer, keys, version)]
+
+
+def _adverts(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
+    if cluster.vrrp.mode == "shared":
+        version = sync_family(cluster)
+        # The copy on the second link carries the addresses of the first one: any link, any of their addresses.
+        keys = [link.name for link in cluster.sync_links]
+        interfaces = [node.interfaces[k] for k in keys]
+        return _both("vrrp", interfaces, _texts(node, keys, version), _peers(cluster, node, keys, version), protocol="vrrp")
+    found: list[dict[str, Any]] = []
+    for network in cluster.networks:
+        for version in sorted({v.address.version for v in network.vips}):
+            name, interfaces = f"vrrp {network.name} IPv{version}", [node.interfaces[network.name]]
+            own, peers = _texts(node, [network.name], version), _peers(cluster, node, [network.name], version)
+            if cluster.vrrp.transport == "unicast":
+                found += _both(name, interfaces, own, peers, protocol="vrrp")
+                continue
+            # IPv6 adverts come from a link-local address, which is known only on the running node.
+            sources = {"in": peers, "out": own} if version == 4 else {"in": [LINK_LOCAL], "out": [LINK_LOCAL]}
+            for way, chain in (("in", "input"), ("out", "output")):
+                found.append(
+                    {"name": f"{name} {way}", "chain": chain, "interfaces": interfaces, "source": sources[way],
+                     "destination": [VRRP_GROUP[version]], "protocol": "vrrp", "action": "accept"}
+                )  # fmt: skip
+            if version == 4:
+                found.append(_igmp(network.name, interfaces))
+    return found
+
+
+def _igmp(name: str, interfaces: list[str]) -> dict[str, Any]:
+    # Without reports a snooping switch stops forwarding the group.
+    return {"name": f"igmp {name}", "chain": "output", "interfaces": interfaces, "destination": ["224.0.0.0/4"], "protocol": "igmp", "action": "accept"}
+
+
+def _states(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
+    ct = cluster.conntrackd
+    protocol = "tcp" if ct.transport == "tcp" else "udp"
+    found: list[dict[str, Any]] = []
+    for link in cluster.sync_links:
+        version = link_version(cluster, link)
+        interfaces = [node.interfaces[link.name]]
+        own, peers = _texts(node, [link.name], version), _peers(cluster, node, [link.name], version)
+        name = f"conntrackd {link.name}"
+        # (direction of the connection, what limits the port): TCP answers come back from the port.
+        sides = [("", "ports")] + ([(" answers", "source_ports")] if ct.transport == "tcp" else [])
+        receivers = {"in": own, "out": peers}
+        if ct.transport == "multicast":
+            receivers = {"in": [STATES_GROUP[version]], "out": [STATES_GROUP[version]]}
+            if version == 4:
+                found.append(_igmp(link.name, interfaces))
+        for suffix, key in sides:
+            for way, chain, raw, senders in (("in", "input", "raw_prerouting", peers), ("out", "output", "raw_output", own)):
+                rule = {
+                    "interfaces": interfaces, "source": senders, "destination": receivers[way], "protocol": protocol, key: [ct.port],
+                }  # fmt: skip
+                found.append({"name": f"{name}{suffix} {way}", "chain": chain, "action": "accept", **rule})
+                found.append({"name": f"{name}{suffix} untracked {way}", "chain": raw, "action": "notrack", **rule})
+    return found
+
+
+def _links(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
+    found = []
+    for link in cluster.sync_links:
+        for prefix in link.prefixes:
+            own = _texts(node, [link.name], prefix.version)
+            peers = _peers(cluster, node, [link.name], prefix.version)
+            found += _both(f"icmp {link.name} IPv{prefix.version}", [node.interfaces[link.name]], own, peers, protocol="icmp")
+    return found
+
+
+def _ssh(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
+    if cluster.management is None:
+        return []
+    found = []
+    for prefix in cluster.management.prefixes:
+        own = _texts(node, [t.MANAGEMENT], prefix.version)
+        peers = _peers(cluster, node, [t.MANAGEMENT], prefix.version)
+        interfaces, port = [node.interfaces[t.MANAGEMENT]], cluster.management.ssh_port
+        found += _both(f"ssh peers IPv{prefix.version}", interfaces, own, peers, protocol="tcp", ports=[port])
+    return found

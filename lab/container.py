@@ -136,6 +136,15 @@ class Container:
         """Thaw."""
         self._crun("resume", self.name)
 
+    def signal(self, name: str) -> None:
+        """Send a signal to the node's init (systemd(1) lists what they mean to it)."""
+        self._crun("kill", self.name, name)
+
+    def running(self) -> bool:
+        """True while the node's init lives."""
+        state = self._crun("state", self.name, check=False)
+        return bool(state.strip()) and json.loads(state)["status"] in ("running", "paused")
+
     def destroy(self) -> None:
         """Kill every process of the node at once; its disk stays."""
         self._crun("delete", "--force", self.name)

@@ -145,6 +145,20 @@ class NodeHost(Host):
         """Run a program on the node (its file system, its processes) and return what it printed."""
         return self.container.exec(argv, check=check)
 
+    def shut_down(self, timeout: float = 90) -> None:
+        """Shut the system down in good order, as `systemctl poweroff` does; its links are gone afterwards.
+
+        Raises:
+            LabError: it is still running after `timeout` seconds.
+        """
+        self.container.signal("SIGRTMIN+4")
+        limit = time.monotonic() + timeout
+        while self.container.running():
+            if time.monotonic() > limit:
+                raise LabError(f"node {self.name} does not shut down within {timeout:.0f} s")
+            time.sleep(0.05)
+        self.power_off()
+
     def power_off(self) -> None:
         """Kill all processes at once and take the network namespace away: nothing of the node is left but its disk."""
         self.container.destroy()

@@ -55,7 +55,7 @@ def read(path: Path) -> Inventory:
     for host in manager.get_hosts():
         values = variables.get_vars(host=host, include_hostvars=False)
         templar = Templar(loader=loader, variables=values)
-        hosts[host.name] = {key: _plain(templar.template(values[key])) for key in KEYS if key in values}
+        hosts[_plain(host.name)] = {key: _plain(templar.template(values[key])) for key in KEYS if key in values}
     members = {name: data for name, data in hosts.items() if "firewall_cluster" in data and "firewall_node" in data}
     if not members:
         raise LabError(f"{path}: no host has both firewall_cluster and firewall_node")

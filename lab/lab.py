@@ -24,7 +24,7 @@ from .container import Container
 from .hosts import NodeHost, ProbeHost
 from .inventory import Inventory
 from .inventory import read as read_inventory
-from .monitors import traffic_plan
+from .traffic import plan as traffic_plan
 from .plan import LabPlan, NodePlan, Port, ProbePlan
 from .plan import make as make_plan
 from .progress import step
@@ -80,6 +80,8 @@ class Lab:
             "ansible_user": "root",
             "ansible_ssh_common_args": quoted,
             "ansible_python_interpreter": "/usr/bin/python3",
+            # Another lab, also an earlier one of this name, has the same addresses: never share a connection with it.
+            "ansible_control_path_dir": str(self.runtime / "connections"),
             # The nodes share the clock of this machine, and none of them may set it.
             "base_time_sync": "off",
         }

@@ -35,5 +35,8 @@ def options(holder: Holder, directory: Path) -> list[str]:
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "ConnectTimeout": "10",
+        # A kept connection to a node that lost its power must not hang for minutes.
+        "ServerAliveInterval": "3",
+        "ServerAliveCountMax": "2",
     }
     return [f"{key}={value}" for key, value in pairs.items()]

@@ -19,6 +19,8 @@ try:
 except ImportError:
     HAS_NETADDR = False
 
+__all__ = ["HAS_NETADDR", "IPAddress", "IPNetwork", "covering", "overlap", "reserved", "to_address", "to_prefix"]
+
 
 def to_address(raw: object) -> Optional[IPAddress]:
     """An address from text, or None. Numbers are refused: 1 would become 0.0.0.1."""

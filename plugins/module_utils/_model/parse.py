@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import objects
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import fields, objects
 
 from . import types as t
 from .net import IPAddress, IPNetwork
@@ -215,7 +215,7 @@ def _policy(raw: object, path: str, networks: tuple[t.Network, ...], problems: P
     r = Reader(raw, path, ("rules", "nat"), problems)
     zones = list(dict.fromkeys(n.zone for n in networks))
     vips = [str(v.address) for n in networks for v in n.vips]
-    prefixes: dict[str, list[objects.Net]] = {}
+    prefixes: dict[str, list[fields.Net]] = {}
     for network in networks:
         prefixes.setdefault(network.zone, []).extend(ipaddress.ip_network(str(p)) for p in network.prefixes)
     rules, found = objects.parse_rules(r.raw.get("rules"), zones, f"{path}.rules")

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import types as t
 from . import view_rules, view_states, view_system, view_vrrp
+from .budget import failover
 
 
 def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
@@ -19,4 +20,40 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         **view_states.role_variables(cluster, node),
         **view_vrrp.role_variables(cluster, node),
         **cluster.role_overrides,
+    }
+
+
+def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
+    """The cluster as playbooks see it (fact `firewall_plan`)."""
+    found = failover(cluster)
+    peers = cluster.peers(node)
+    return {
+        "cluster": cluster.name,
+        "topology": cluster.topology,
+        "profile": cluster.profile.name,
+        "node": node.name,
+        "nodes": [n.name for n in cluster.nodes],
+        "peers": [n.name for n in peers],
+        "peer_addresses": {n.name: {key: [str(a) for a in own] for key, own in n.addresses.items()} for n in peers},
+        "priority": node.priority,
+        "vrrp_mode": cluster.vrrp.mode,
+        "instances": [i["name"] for i in view_vrrp.role_variables(cluster, node)["keepalived_instances"]],
+        "vips": [str(v.address) for v in cluster.vips],
+        "networks": [
+            {
+                "name": n.name,
+                "zone": n.zone,
+                "interface": node.interfaces[n.name],
+                "vips": [str(v.address) for v in n.vips],
+                "addresses": [str(a) for a in node.addresses[n.name]],
+            }
+            for n in cluster.networks
+        ],
+        "budget": {
+            "detection_ms": round(found.detection_ms, 1),
+            "announcement_ms": round(found.announcement_ms, 1),
+            "commit_ms": round(found.commit_ms, 1),
+            "total_ms": round(found.total_ms, 1),
+            "limit_ms": cluster.budget_limit_ms,
+        },
     }

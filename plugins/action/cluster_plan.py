@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""Runs on the controller: reads the inventory as a whole, and gives the current host its part of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
+
+VARIABLES = ("firewall_cluster", "firewall_policy", "firewall_node", "firewall_lab")
+
+
+def plain(value: Any) -> Any:
+    """Ordinary Python data. ansible-core 2.19 hands out tagged strings, tagged numbers and lazy containers."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {plain(k): plain(v) for k, v in value.items()}
+    if isinstance(value, Sequence):
+        return [plain(v) for v in value]
+    return str(value)
+
+
+class ActionModule(ActionBase):
+    """Validate every cluster of the inventory and derive the role variables of this host."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        self.validate_argument_spec({})
+        variables = task_vars or {}
+        host = str(variables["inventory_hostname"])
+        hosts, unreadable = self._collect(variables["hostvars"])
+        loaded = model.load(hosts)
+        errors = [*unreadable, *(str(p) for p in loaded.errors)]
+        warnings = [str(p) for p in loaded.warnings]
+        if errors:
+            count = "1 mistake" if len(errors) == 1 else f"{len(errors)} mistakes"
+            lines = "\n".join(errors)
+            return {**result, "failed": True, "msg": f"{count} in the inventory:\n{lines}", "problems": errors, "warnings": warnings}
+        found = next(((c, n) for c in loaded.clusters for n in c.nodes if n.name == host), None)
+        if found is None:
+            reason = "this host is in no cluster. Give it firewall_cluster (by its group) and firewall_node (by its host_vars)."
+            return {**result, "failed": True, "msg": f"{host}: {reason}", "problems": [reason], "warnings": warnings}
+        cluster, node = found
+        budget = model.budget.failover(cluster)
+        return {
+            **result,
+            "changed": False,
+            "warnings": warnings,
+            "msg": [f"cluster {cluster.name}, profile {cluster.profile.name}: power cut of the active node", *budget.lines],
+            "ansible_facts": {
+                "firewall_plan": model.views.plan(cluster, node),
+                **model.views.role_variables(cluster, node),
+            },
+        }
+
+    @staticmethod
+    def _collect(hostvars: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        """The variables of all hosts that describe a cluster, whatever --limit says."""
+        hosts: dict[str, dict[str, Any]] = {}
+        errors: list[str] = []
+        for name in hostvars:
+            theirs = hostvars[name]
+            found: dict[str, Any] = {}
+            for variable in VARIABLES:
+                try:
+                    if variable in theirs:
+                        found[variable] = plain(theirs[variable])
+                except AnsibleError as problem:
+                    errors.append(f"{variable}[{name}]: cannot be templated: {problem}. Correct the expression.")
+            if found.get("firewall_cluster") is not None:
+                hosts[str(name)] = found
+        return hosts, errors

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What conntrackd does not do by itself.
+
+conntrackd_sync.py check FILE              test a configuration with conntrackd's own parser, without a daemon
+conntrackd_sync.py request [SECONDS]       ask the peers for their states, wait until they have arrived
+conntrackd_sync.py watch                   resync from the kernel after a netlink overrun (states lost silently)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+PROGRAM = "conntrackd"
+CONFIG = "/etc/conntrackd/conntrackd.conf"
+STATE_FILE = "/run/linuxha/conntrackd.json"
+# States count as arrived when nothing more has come in for this long; conntrackd says nothing about the end of a
+# bulk transfer, and FTFW's hello needs up to a second.
+SETTLED_S = 1.5
+POLL_S = 0.2
+WATCH_S = 2.0
+
+_COUNTER = re.compile(r"^(?P<label>[a-z][a-z ()]*):\s+(?P<value>\d+)(?:\s+failed:\s+(?P<failed>\d+))?\s*$")
+_SECTION = re.compile(r"^(?P<section>[a-z][a-z ]*):\s*$")
+
+
+def parse_stats(text: str) -> Dict[str, Dict[str, int]]:
+    """The output of `conntrackd -s` or `-s runtime`: {section: {label: value}}; failed ones as "label failed".
+
+    It is made for people, but it is all that conntrackd offers. Lines of any other form are skipped.
+    """
+    sections: Dict[str, Dict[str, int]] = {}
+    current: Dict[str, int] = {}
+    for raw in text.splitlines():
+        line = raw.strip()
+        section = _SECTION.match(line)
+        if section:
+            current = sections.setdefault(section.group("section"), {})
+            continue
+        counter = _COUNTER.match(line)
+        if counter:
+            current[counter.group("label")] = int(counter.group("value"))
+            if counter.group("failed") is not None:
+                current[counter.group("label") + " failed"] = int(counter.group("failed"))
+    return sections
+
+
+def received(stats: Dict[str, Dict[str, int]]) -> Optional[Tuple[int, ...]]:
+    """What came from the peers so far, in either cache mode; None when the output has no such section."""
+    for name in ("external inject", "cache external"):
+        if name in stats:
+            section = stats[name]
+            labels = ("connections created", "connections updated")
+            return tuple(section.get(label + suffix, 0) for label in labels for suffix in ("", " failed"))
+    return None
+
+
+@dataclass
+class Settled:
+    """Waits until a value has not changed for a while."""
+
+    settle: float
+    value: object = None
+    since: Optional[float] = None
+
+    def see(self, now: float, value: object) -> bool:
+        if self.since is None or value != self.value:
+            self.value, self.since = value, now
+        return now - self.since >= self.settle
+
+
+@dataclass
+class Overruns:
+    """Counts netlink overruns over restarts of the daemon, which begins again at zero."""
+
+    last: Optional[int] = None
+    total: int = 0
+
+    def see(self, value: int) -> bool:
+        # A watcher that starts late does not know whether an overrun before it was mended: it is, then.
+        before = 0 if self.last is None or value < self.last else self.last
+        self.last = value
+        self.total += value - before
+        return value > before
+
+
+def conntrackd(*options: str, config: str = CONFIG, timeout: float = 30.0) -> Tuple[int, str]:
+    try:
+        done = subprocess.run(
+            [PROGRAM, "-C", config, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+            text=True,
+            errors="replace",
+            env=dict(os.environ, LC_ALL="C"),
+        )
+    except subprocess.TimeoutExpired:
+        return 124, f"no answer within {timeout:g} s"
+    except OSError as error:
+        return 127, str(error)
+    return done.returncode, done.stdout.strip()
+
+
+def say(text: str, priority: int = 6) -> None:
+    print(f"<{priority}>{text}" if "INVOCATION_ID" in os.environ else text, flush=True)
+
+
+def check(path: str) -> int:
+    """A client call parses the file before it connects: the real parser, no daemon, no lock, no interface.
+
+    The socket is one of ours that only takes the connection, so a wrong answer can only come from the parser.
+    """
+    text = Path(path).read_text()
+    with tempfile.TemporaryDirectory(prefix="conntrackd-check-") as folder:
+        address = str(Path(folder, "ctl"))
+        changed, count = re.subn(r"(?m)^(\s*Path\s+)\S+", lambda match: match.group(1) + address, text)
+        if count != 1:
+            say(f"{path}: one line 'Path FILE' expected in General/UNIX, found {count}", 3)
+            return 1
+        copy = Path(folder, "conntrackd.conf")
+        copy.write_text(changed)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+            server.bind(address)
+            server.listen(1)
+            server.setblocking(False)
+            code, answer = _client(copy, server)
+    # An interface that does not exist is a warning to the parser, and the end of the daemon that is started with it.
+    if code != 0 or "error" in answer.lower() or "invalid interface" in answer:
+        say(answer or f"conntrackd: exit {code}", 3)
+        return 1
+    return 0
+
+
+def _client(copy: Path, server: socket.socket) -> Tuple[int, str]:
+    with subprocess.Popen(
+        [PROGRAM, "-C", str(copy), "-n"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        env=dict(os.environ, LC_ALL="C"),
+    ) as client:
+        deadline = time.monotonic() + 10
+        while client.poll() is None and time.monotonic() < deadline:
+            try:
+                connection, _ = server.accept()
+            except BlockingIOError:
+                time.sleep(0.01)
+                continue
+            connection.close()
+        if client.poll() is None:
+            client.kill()
+        output = client.stdout.read() if client.stdout else b""
+        return client.wait(), output.decode(errors="replace").strip()
+
+
+def request(timeout: float) -> int:
+    deadline = time.monotonic() + timeout
+    code, answer = conntrackd("-n")
+    while code != 0:
+        # Right after the start of the daemon its socket may not be there yet.
+        if time.monotonic() >= deadline:
+            say(f"request to the peers: exit {code}: {answer}", 3)
+            return 1
+        time.sleep(POLL_S)
+        code, answer = conntrackd("-n")
+    settled = Settled(SETTLED_S)
+    while time.monotonic() < deadline:
+        code, answer = conntrackd("-s")
+        values = received(parse_stats(answer)) if code == 0 else None
+        if values is not None and settled.see(time.monotonic(), values):
+            say(f"in step, received so far: {sum(values)}")
+            return 0
+        time.sleep(POLL_S)
+    say(f"still receiving states after {timeout:g} s", 4)
+    return 2
+
+
+def watch() -> int:
+    overruns = Overruns()
+    resyncs = 0
+    problem = ""
+    published = ""
+    while True:
+        code, answer = conntrackd("-s", "runtime")
+        counters = parse_stats(answer).get("netlink stats", {})
+        if code != 0 or "netlink overrun" not in counters:
+            problem = f"no statistics (exit {code}): {answer[-200:]}"
+        else:
+            problem = ""
+            if overruns.see(counters["netlink overrun"]):
+                say(f"netlink overrun (now {counters['netlink overrun']}): states were lost, resync from the kernel", 4)
+                resyncs += 1
+                for option in ("-R", "-B"):
+                    code, answer = conntrackd(option, timeout=60)
+                    if code != 0:
+                        problem = f"conntrackd {option}: exit {code}: {answer}"
+                        say(problem, 3)
+        text = json.dumps({"overruns": overruns.total, "resyncs": resyncs, "problem": problem}) + "\n"
+        if text != published:
+            draft = Path(STATE_FILE + ".new")
+            draft.parent.mkdir(mode=0o755, exist_ok=True)
+            draft.write_text(text)
+            draft.replace(STATE_FILE)
+            published = text
+        time.sleep(WATCH_S)
+
+
+def main(argv: List[str]) -> int:
+    if argv[1:2] == ["check"] and len(argv) == 3:
+        return check(argv[2])
+    if argv[1:2] == ["request"] and len(argv) <= 3:
+        return request(float(argv[2]) if len(argv) == 3 else 15.0)
+    if argv[1:] == ["watch"]:
+        return watch()
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,317 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""The takeover worker: one serial reader of keepalived's notify FIFO that drives conntrackd and the forwarding gate.
+
+Notify scripts run concurrently and out of order; a FIFO with one reader cannot. Decisions are in takeover_core.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+
+import takeover_core as core
+
+Runner = Callable[[Sequence[str], str, float], Tuple[int, str]]
+
+GATE_HALVES = {"4": ("0.0.0.0/1", "128.0.0.0/1"), "6": ("::/1", "8000::/1")}
+RETRY_S = 10.0
+HISTORY = 50
+
+
+def run(argv: Sequence[str], stdin: str, timeout: float) -> Tuple[int, str]:
+    """Runs a program; a failure is a value, because the worker has to go on."""
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+            text=True,
+            env=dict(os.environ, LC_ALL="C"),
+        )
+    except subprocess.TimeoutExpired:
+        return 124, f"no answer within {timeout:g} s"
+    except OSError as error:
+        return 127, str(error)
+    return done.returncode, (done.stdout or "").strip()
+
+
+def log(text: str, priority: int = 6) -> None:
+    # The prefix is the journal's way to be told the priority of a line.
+    print(f"<{priority}>{text}", flush=True)
+
+
+def notify(text: str) -> None:
+    """Tells systemd (Type=notify); a no-op when started by hand."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.connect("\0" + path[1:] if path.startswith("@") else path)
+        sock.send(text.encode())
+
+
+class Worker:
+    def __init__(self, config: Dict[str, Any], runner: Runner = run, clock: Callable[[], float] = time.monotonic):
+        self.config = config
+        self.runner = runner
+        self.clock = clock
+        self.core = core.Core(config["mode"], config["gate"], float(config["grace_s"]))
+        self.queue: Deque[core.Step] = deque()
+        self.timers: List[Tuple[float, core.Step]] = []
+        self.request: Optional[subprocess.Popen[bytes]] = None
+        self.states = "unknown"
+        self.gate = "unknown"
+        self.history: List[Dict[str, Any]] = []
+        self.since: Dict[str, float] = {}
+        self.fd = -1
+        self.rest = b""
+        self.published = ""
+
+    # --- what the core decided -------------------------------------------------------------------------------------
+    def apply(self, plan: core.Plan) -> None:
+        if plan.steps is None:
+            return
+        names = ", ".join(step.name for step in plan.steps) or "nothing to do"
+        self.record("decision", reason=plan.reason, steps=names)
+        log(f"{plan.reason}: {names}", 5)
+        self.queue = deque(step for step in plan.steps if not step.delay)
+        now = self.clock()
+        self.timers = [(now + step.delay, step) for step in plan.steps if step.delay]
+
+    def step(self) -> None:
+        step = self.queue.popleft()
+        began = self.clock()
+        problem = getattr(self, "do_" + step.name)()
+        took = round((self.clock() - began) * 1000, 1)
+        self.record("step", step=step.name, ms=took, **({"problem": problem} if problem else {}))
+        log("{}: {} ({} ms)".format(step.name, problem or "done", took), 4 if problem else 6)
+
+    def conntrackd(self, option: str, timeout: float) -> str:
+        code, text = self.runner([*self.config["conntrackd"], option], "", timeout)
+        return "" if code == 0 else f"conntrackd {option}: exit {code}: {text}"
+
+    # A failed or overlong commit must not leave the cluster without forwarding: the gate opens after it all the same,
+    # and the rules go on dropping what belongs to no state.
+    def do_commit(self) -> str:
+        return self.conntrackd("-c", float(self.config["commit_timeout_s"]))
+
+    def do_flush_caches(self) -> str:
+        return self.conntrackd("-f", 10)
+
+    def do_resync_kernel(self) -> str:
+        self.states = "in-step"
+        return self.conntrackd("-R", 30)
+
+    def do_bulk(self) -> str:
+        return self.conntrackd("-B", 30)
+
+    def do_request(self) -> str:
+        self.states = "resyncing"
+        self.stop_request()
+        try:
+            self.request = subprocess.Popen(list(self.config["request"]), stdin=subprocess.DEVNULL)
+        except OSError as error:
+            self.states = "unknown"
+            return str(error)
+        return ""
+
+    def do_open_gate(self) -> str:
+        return self.set_gate("open")
+
+    def do_close_gate(self) -> str:
+        return self.set_gate("closed")
+
+    def set_gate(self, wanted: str) -> str:
+        lines = []
+        for name in self.config["gate_sets"]:
+            if wanted == "closed":
+                lines.append(f"flush {name}")
+            else:
+                lines += [f"add {name} {half} -exist" for half in GATE_HALVES[name[-1]]]
+        code, text = self.runner(["ipset", "restore"], "\n".join(lines) + "\n", 10)
+        if code != 0:
+            self.gate = "unknown"
+            return f"ipset restore: exit {code}: {text}"
+        self.gate = wanted
+        return ""
+
+    def read_gate(self) -> str:
+        entries = []
+        for name in self.config["gate_sets"]:
+            code, text = self.runner(["ipset", "save", name], "", 5)
+            if code != 0:
+                return "unknown"
+            entries.append(sum(line.startswith("add ") for line in text.splitlines()))
+        return "open" if entries and all(count == 2 for count in entries) else "closed"
+
+    # --- asking the peers, in the background ------------------------------------------------------------------------
+    def stop_request(self) -> None:
+        if self.request is not None:
+            self.request.terminate()
+            self.request.wait()
+            self.request = None
+
+    def check_request(self) -> None:
+        if self.request is None:
+            return
+        code = self.request.poll()
+        if code is None:
+            return
+        self.request = None
+        if self.core.active:
+            return
+        self.states = "in-step" if code == 0 else "unknown"
+        self.record("request", exit=code)
+        if code != 0:
+            log(f"the states of the peers did not arrive (exit {code}), asking again in {RETRY_S:g} s", 4)
+            self.timers.append((self.clock() + RETRY_S, core.Step(core.REQUEST)))
+        if self.gate != "open":
+            # Added, not applied: a pending retry stays.
+            self.queue.extend(self.core.in_step().steps or [])
+
+    # --- state for others -------------------------------------------------------------------------------------------
+    def record(self, kind: str, **values: Any) -> None:
+        self.history.append({"time": time.time(), "monotonic": self.clock(), "kind": kind, **values})
+        del self.history[:-HISTORY]
+
+    def publish(self) -> None:
+        document = {
+            "instances": {
+                name: {"state": state, "since": self.since.get(name, 0), "priority": priority}
+                for name, (state, priority) in sorted(self.core.instances.items())
+            },
+            "active": self.core.active,
+            "gate": self.gate if self.config["gate"] else "none",
+            "states": self.states,
+            "events": self.history,
+        }
+        text = json.dumps(document) + "\n"
+        if text == self.published:
+            return
+        self.published = text
+        target = Path(self.config["state_file"])
+        draft = target.with_name(target.name + ".new")
+        draft.write_text(text)
+        draft.chmod(0o644)
+        draft.replace(target)
+
+    # --- the FIFO ---------------------------------------------------------------------------------------------------
+    def open_fifo(self) -> None:
+        path = self.config["fifo"]
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:
+            if not stat.S_ISFIFO(os.lstat(path).st_mode):
+                raise
+        # Read and write: with a writer of its own the worker never sees an end of file when keepalived restarts.
+        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def read(self) -> None:
+        while True:
+            try:
+                data = os.read(self.fd, 65536)
+            except OSError as error:
+                if error.errno == errno.EAGAIN:
+                    break
+                raise
+            self.rest += data
+        lines, self.rest = core.split_lines(self.rest)
+        events = []
+        for line in lines:
+            event = core.parse_line(line)
+            if event is None:
+                log(f"ignored, not a line of keepalived: {line!r}", 4)
+                continue
+            events.append(event)
+            if event.kind == "INSTANCE" and event.is_state:
+                self.since[event.name] = time.time()
+            self.record(event.kind.lower(), name=event.name, state=event.state, priority=event.priority)
+        if events:
+            self.apply(self.core.batch(events))
+
+    def holds_vip(self) -> bool:
+        code, text = self.runner(["ip", "-json", "address", "show"], "", 5)
+        if code != 0:
+            return False
+        held = {
+            (link.get("ifname"), item.get("local")) for link in json.loads(text) for item in link.get("addr_info", [])
+        }
+        return any((vip["interface"], vip["address"].split("/")[0]) in held for vip in self.config["vips"])
+
+    def timeout(self) -> Optional[float]:
+        if self.queue:
+            return 0.0
+        waits = [due - self.clock() for due, _ in self.timers]
+        if self.request is not None:
+            waits.append(0.1)
+        return max(0.0, min(waits)) if waits else None
+
+    def turn(self) -> None:
+        """One turn: first what keepalived says, then one step. A newer event replaces the steps that are left."""
+        ready, _, _ = select.select([self.fd], [], [], self.timeout())
+        if ready:
+            self.read()
+        self.check_request()
+        now = self.clock()
+        self.queue.extend(step for due, step in self.timers if due <= now)
+        self.timers = [(due, step) for due, step in self.timers if due > now]
+        if self.queue:
+            self.step()
+        # Writing the file waits until nothing is urgent.
+        if not self.queue:
+            self.publish()
+
+    def start(self) -> None:
+        self.open_fifo()
+        if self.config["gate"]:
+            self.gate = self.read_gate()
+        self.apply(self.core.start(self.holds_vip()))
+        self.publish()
+
+
+def realtime(priority: int) -> None:
+    if not priority:
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(priority))
+    except OSError as error:
+        log(f"no realtime priority: {error}", 4)
+
+
+def main(argv: List[str]) -> int:
+    config = json.loads(Path(argv[1] if len(argv) > 1 else "/etc/linuxha/takeover.json").read_text())
+    realtime(int(config["realtime"]))
+    worker = Worker(config)
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    worker.start()
+    notify("READY=1")
+    try:
+        while True:
+            worker.turn()
+    finally:
+        worker.stop_request()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""The decisions of the takeover worker: no I/O, no clock, no subprocess."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Dict, Iterable, List, Optional, Tuple
+
+STATES = ("MASTER", "BACKUP", "FAULT", "STOP", "DELETED")
+# What keepalived reports beside the states.
+NOTES = ("MASTER_RX_LOWER_PRI", "MASTER_PRIORITY", "BACKUP_PRIORITY")
+
+# Steps. The shell knows how to do each; the core knows which, and in which order.
+OPEN_GATE = "open_gate"
+CLOSE_GATE = "close_gate"
+COMMIT = "commit"  # external cache into the kernel: the only step on the critical path of a cache mode
+FLUSH_CACHES = "flush_caches"  # both caches of conntrackd, never the kernel's table
+RESYNC_KERNEL = "resync_kernel"  # kernel's table into the internal cache
+BULK = "bulk"  # internal cache to the peers
+REQUEST = "request"  # ask the peers for all their states
+
+MODES = ("none", "immediate", "cache")
+
+_LINE = re.compile(r'^(INSTANCE|GROUP) "([^"]*)" ([A-Z_]+) (\d+)$')
+
+
+@dataclass(frozen=True)
+class Event:
+    kind: str
+    name: str
+    state: str
+    priority: int
+
+    @property
+    def is_state(self) -> bool:
+        return self.state in STATES
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    delay: float = 0.0
+
+
+def parse_line(line: str) -> Optional[Event]:
+    """One line of keepalived's FIFO; None for anything else."""
+    match = _LINE.match(line.strip())
+    if match is None or match.group(3) not in STATES + NOTES:
+        return None
+    return Event(match.group(1), match.group(2), match.group(3), int(match.group(4)))
+
+
+def split_lines(buffer: bytes) -> Tuple[List[str], bytes]:
+    """Complete lines and the rest: a read may end in the middle of a line."""
+    *lines, rest = buffer.split(b"\n")
+    return [line.decode("utf-8", "replace") for line in lines if line.strip()], rest
+
+
+@dataclass
+class Plan:
+    """What to do after a batch. ``steps`` None: go on with what is under way; a list replaces all of it."""
+
+    steps: Optional[List[Step]] = None
+    reason: str = ""
+
+
+@dataclass
+class Core:
+    """The node is active while at least one instance is MASTER.
+
+    All instances of a sync group change state within a millisecond and each reports it; acting on the edges of the
+    node's state, once per batch, acts once per group transition and ignores what is already stale when it is read.
+    """
+
+    mode: str
+    gate: bool
+    grace: float = 5.0
+    active: bool = False
+    instances: Dict[str, Tuple[str, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError("mode {!r} is none of {}".format(self.mode, ", ".join(MODES)))
+
+    def start(self, holds_vip: bool) -> Plan:
+        """The worker's start. FIFO events of the past are gone, so the addresses that the node holds decide."""
+        self.active = holds_vip
+        if self.active:
+            # No commit: an active node that restarts its worker already has the newest states in its kernel.
+            return Plan(self._gate_steps(), "started on the active node")
+        return Plan(self._passive_steps(grace=0.0), "started on a passive node")
+
+    def batch(self, events: Iterable[Event]) -> Plan:
+        edges = 0
+        back_from_fault = False
+        split_healed = False
+        for event in events:
+            if event.kind != "INSTANCE":
+                continue
+            if not event.is_state:
+                split_healed = split_healed or event.state == "MASTER_RX_LOWER_PRI"
+                continue
+            old = self.instances.get(event.name, ("", 0))[0]
+            if event.state == "DELETED":
+                self.instances.pop(event.name, None)
+            else:
+                self.instances[event.name] = (event.state, event.priority)
+            back_from_fault = back_from_fault or (old == "FAULT" and event.state == "BACKUP")
+            now = any(state == "MASTER" for state, _ in self.instances.values())
+            if now != self.active:
+                self.active = now
+                edges += 1
+        if edges and self.active:
+            # Also after leaving and coming back within one batch: the peer may have served in between.
+            return Plan(self._active_steps(), "became active")
+        if edges:
+            return Plan(self._passive_steps(self.grace), "became passive")
+        if back_from_fault and not self.active:
+            return Plan(self._passive_steps(self.grace), "back from a fault")
+        if split_healed and self.active and self.mode != "none":
+            return Plan([*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)], "a second master gave way")
+        return Plan()
+
+    def in_step(self) -> Plan:
+        """A request for states is done, or given up. With immediate injection the kernel has them: gate open."""
+        return Plan(self._gate_steps() if self.mode == "immediate" else [], "states received")
+
+    def _gate_steps(self) -> List[Step]:
+        return [Step(OPEN_GATE)] if self.gate else []
+
+    def _active_steps(self) -> List[Step]:
+        if self.mode == "none":
+            return self._gate_steps()
+        if self.mode == "immediate":
+            return [*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)]
+        return [Step(COMMIT), *self._gate_steps(), Step(FLUSH_CACHES), Step(RESYNC_KERNEL), Step(BULK)]
+
+    def _passive_steps(self, grace: float) -> List[Step]:
+        if self.mode == "none":
+            return self._gate_steps()
+        steps = [Step(REQUEST)]
+        if self.mode == "cache" and self.gate:
+            # Late: until the gratuitous ARPs have moved everybody, this node still forwards what reaches it.
+            steps.append(Step(CLOSE_GATE, grace))
+        return steps

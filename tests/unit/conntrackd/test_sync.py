@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""The pure parts of conntrackd_sync.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FILE = Path(__file__).parents[3] / "roles" / "conntrackd" / "files" / "conntrackd_sync.py"
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("conntrackd_sync", FILE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["conntrackd_sync"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+sync = load()
+
+RUNTIME = """daemon uptime: 3 min 24 s
+
+netlink stats:
+\tevents received:\t                1234
+\tevents filtered:\t                   7
+\tnetlink overrun:\t\t           2
+\tcurrent buffer size (in bytes):\t    33554432
+
+runtime stats:
+\tchild process failed:\t\t           0
+\t\tchild process segfault:\t           0
+\tlocal read failed:\t\t           0
+"""
+IMMEDIATE = """cache internal:
+current active connections:\t           5
+connections created:\t\t           9\tfailed:\t           1
+connections updated:\t\t           4\tfailed:\t           0
+connections destroyed:\t\t           4\tfailed:\t           0
+
+external inject:
+connections created:\t\t          11\tfailed:\t           3
+connections updated:\t\t          12\tfailed:\t           0
+connections destroyed:\t\t          13\tfailed:\t           0
+
+traffic processed:
+                   0 Bytes                         0 Pckts
+
+UDP traffic (active device=sync0):
+              144000 Bytes sent                 72000 Bytes recv
+                1000 Pckts sent                   500 Pckts recv
+                   0 Error send                     0 Error recv
+"""
+
+
+def test_runtime() -> None:
+    parsed = sync.parse_stats(RUNTIME)
+    assert parsed["netlink stats"] == {
+        "events received": 1234,
+        "events filtered": 7,
+        "netlink overrun": 2,
+        "current buffer size (in bytes)": 33554432,
+    }
+    assert parsed["runtime stats"]["child process segfault"] == 0
+
+
+def test_caches_keep_their_sections_apart() -> None:
+    parsed = sync.parse_stats(IMMEDIATE)
+    assert parsed["cache internal"]["connections created"] == 9
+    assert parsed["cache internal"]["connections created failed"] == 1
+    assert parsed["external inject"]["connections updated"] == 12
+    assert sync.received(parsed) == (11, 3, 12, 0)
+    assert sync.received(sync.parse_stats(IMMEDIATE.replace("external inject", "cache external"))) == (11, 3, 12, 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "can't connect: is conntrackd running? appropriate permissions?", ": 5\n::\n\t\n"]
+)
+def test_other_text_is_no_statistics(text: str) -> None:
+    assert sync.received(sync.parse_stats(text)) is None
+
+
+def test_settled_only_after_a_pause() -> None:
+    settled = sync.Settled(1.0)
+    assert [settled.see(now, value) for now, value in [(0, 1), (0.9, 2), (1.8, 2), (1.9, 2)]] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "total"),
+    [
+        ([0, 0, 1, 1, 3], [False, False, True, False, True], 3),
+        ([2, 2], [True, False], 2),  # the watcher came late
+        ([5, 0, 0, 1], [True, False, False, True], 6),  # the daemon was restarted
+    ],
+)
+def test_overruns(values: list[int], wanted: list[bool], total: int) -> None:
+    overruns = sync.Overruns()
+    assert [overruns.see(value) for value in values] == wanted
+    assert overruns.total == total

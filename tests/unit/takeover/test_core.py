@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""The decisions of the takeover worker."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FILES = Path(__file__).parents[3] / "roles" / "keepalived" / "files"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FILES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+core = load("takeover_core")
+takeover = load("takeover")
+
+
+def events(*lines: str) -> list[object]:
+    parsed = [core.parse_line(f"INSTANCE {line}") for line in lines]
+    assert None not in parsed
+    return parsed
+
+
+def names(plan: object) -> list[str] | None:
+    return None if plan.steps is None else [step.name for step in plan.steps]
+
+
+BOTH_MASTER = ('"ha0" MASTER 250', '"ha1" MASTER 250')
+BOTH_BACKUP = ('"ha0" BACKUP 250', '"ha1" BACKUP 250')
+TAKEOVER = {
+    "none": ["open_gate"],
+    "immediate": ["open_gate", "resync_kernel", "bulk"],
+    "cache": ["commit", "open_gate", "flush_caches", "resync_kernel", "bulk"],
+}
+RELEASE = {"none": ["open_gate"], "immediate": ["request"], "cache": ["request", "close_gate"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ('INSTANCE "ha0" MASTER 250', ("INSTANCE", "ha0", "MASTER", 250)),
+        ('GROUP "edge" FAULT 0\n', ("GROUP", "edge", "FAULT", 0)),
+        ('INSTANCE "a b" MASTER_RX_LOWER_PRI 1', ("INSTANCE", "a b", "MASTER_RX_LOWER_PRI", 1)),
+        ('INSTANCE "ha0" WHATEVER 1', None),
+        ("VS [192.0.2.1]:tcp:80 UP", None),
+        ("", None),
+    ],
+)
+def test_parse(line: str, wanted: tuple[str, str, str, int] | None) -> None:
+    event = core.parse_line(line)
+    assert (None if event is None else (event.kind, event.name, event.state, event.priority)) == wanted
+
+
+def test_a_line_may_arrive_in_two_reads() -> None:
+    lines, rest = core.split_lines(b'GROUP "e" MASTER 0\nINSTANCE "ha0" MAS')
+    assert lines == ['GROUP "e" MASTER 0']
+    assert core.split_lines(rest + b"TER 250\n") == (['INSTANCE "ha0" MASTER 250'], b"")
+
+
+@pytest.mark.parametrize("mode", core.MODES)
+def test_one_takeover_and_one_release_per_group_transition(mode: str) -> None:
+    worker = core.Core(mode, gate=True)
+    assert names(worker.batch(events(BOTH_MASTER[0]))) == TAKEOVER[mode]
+    assert names(worker.batch(events(BOTH_MASTER[1]))) is None
+    assert names(worker.batch(events(BOTH_BACKUP[0]))) is None
+    assert names(worker.batch(events(BOTH_BACKUP[1]))) == RELEASE[mode]
+
+
+@pytest.mark.parametrize("mode", core.MODES)
+def test_without_a_gate_nobody_touches_it(mode: str) -> None:
+    worker = core.Core(mode, gate=False)
+    plans = [worker.start(False), worker.batch(events(*BOTH_MASTER)), worker.in_step()]
+    plans.append(worker.batch(events(*BOTH_BACKUP)))
+    assert not {"open_gate", "close_gate"} & {name for plan in plans for name in names(plan) or []}
+
+
+def test_the_gate_of_the_old_node_closes_late() -> None:
+    worker = core.Core("cache", gate=True, grace=7.0)
+    worker.batch(events(*BOTH_MASTER))
+    plan = worker.batch(events(*BOTH_BACKUP))
+    assert [(step.name, step.delay) for step in plan.steps] == [("request", 0.0), ("close_gate", 7.0)]
+
+
+def test_stale_events_in_one_batch_act_once() -> None:
+    worker = core.Core("immediate", gate=True)
+    assert names(worker.batch(events(*BOTH_MASTER, *BOTH_BACKUP, *BOTH_MASTER))) == TAKEOVER["immediate"]
+    # Away and back while nobody read: the peer may have served, so the cache has to be committed again.
+    cached = core.Core("cache", gate=True)
+    cached.batch(events(*BOTH_MASTER))
+    assert names(cached.batch(events(*BOTH_BACKUP, *BOTH_MASTER))) == TAKEOVER["cache"]
+
+
+def test_fault_is_a_release_and_coming_back_asks_again() -> None:
+    worker = core.Core("immediate", gate=True)
+    worker.batch(events('"ha0" MASTER 250'))
+    assert names(worker.batch(events('"ha0" FAULT 250'))) == ["request"]
+    assert names(worker.batch(events('"ha0" BACKUP 250'))) == ["request"]
+    assert names(worker.batch(events('"ha0" BACKUP 250'))) is None
+
+
+@pytest.mark.parametrize("last", ["STOP", "DELETED"])
+def test_stopping_or_removing_the_last_master_is_a_release(last: str) -> None:
+    worker = core.Core("cache", gate=True)
+    worker.batch(events('"ha0" MASTER 250'))
+    assert names(worker.batch(events(f'"ha0" {last} 250'))) == RELEASE["cache"]
+
+
+def test_a_healed_split_sends_our_states() -> None:
+    worker = core.Core("immediate", gate=True)
+    worker.batch(events(*BOTH_MASTER))
+    assert names(worker.batch(events('"ha0" MASTER_RX_LOWER_PRI 250'))) == ["open_gate", "resync_kernel", "bulk"]
+    worker.batch(events(*BOTH_BACKUP))
+    assert names(worker.batch(events('"ha0" MASTER_RX_LOWER_PRI 250'))) is None
+
+
+@pytest.mark.parametrize("mode", core.MODES)
+def test_group_lines_and_priorities_decide_nothing(mode: str) -> None:
+    worker = core.Core(mode, gate=True)
+    assert names(worker.batch([core.parse_line('GROUP "edge" MASTER 0')])) is None
+    assert names(worker.batch(events('"ha0" BACKUP_PRIORITY 10'))) is None
+    assert not worker.active
+
+
+def test_start() -> None:
+    assert names(core.Core("cache", gate=True).start(True)) == ["open_gate"]
+    assert names(core.Core("cache", gate=True).start(False)) == RELEASE["cache"]
+    assert names(core.Core("immediate", gate=True).start(False)) == ["request"]
+    assert names(core.Core("immediate", gate=True).in_step()) == ["open_gate"]
+    assert names(core.Core("cache", gate=True).in_step()) == []
+
+
+def test_nothing_ever_flushes_the_kernel_table() -> None:
+    options = {"-c", "-f", "-R", "-B"}
+    asked: set[str] = set()
+
+    def runner(argv: list[str], stdin: str, timeout: float) -> tuple[int, str]:
+        if argv[0] == "conntrackd":
+            asked.add(argv[1])
+        return 0, ""
+
+    worker = takeover.Worker(CONFIG, runner)
+    for mode in ("immediate", "cache"):
+        worker.core = core.Core(mode, gate=True)
+        worker.apply(worker.core.batch(events(*BOTH_MASTER)))
+        while worker.queue:
+            worker.step()
+    assert asked == options
+
+
+CONFIG = {
+    "mode": "cache",
+    "gate": True,
+    "grace_s": 5,
+    "gate_sets": ["linuxha_gate4", "linuxha_gate6"],
+    "conntrackd": ["conntrackd"],
+    "commit_timeout_s": 30,
+    "request": ["conntrackd", "-n"],
+    "vips": [{"address": "192.0.2.1/24", "interface": "eth1"}],
+}
+
+
+def test_the_gate_opens_even_when_the_commit_fails() -> None:
+    calls = []
+
+    def runner(argv: list[str], stdin: str, timeout: float) -> tuple[int, str]:
+        calls.append((argv, stdin))
+        return (1 if argv[0] == "conntrackd" else 0), "no"
+
+    worker = takeover.Worker(CONFIG, runner)
+    worker.apply(worker.core.batch(events(*BOTH_MASTER)))
+    worker.step()
+    worker.step()
+    assert calls[0][0] == ["conntrackd", "-c"]
+    assert calls[1] == (
+        ["ipset", "restore"],
+        "add linuxha_gate4 0.0.0.0/1 -exist\nadd linuxha_gate4 128.0.0.0/1 -exist\n"
+        "add linuxha_gate6 ::/1 -exist\nadd linuxha_gate6 8000::/1 -exist\n",
+    )
+    assert worker.gate == "open"
+    assert [entry.get("step") for entry in worker.history if entry["kind"] == "step"] == ["commit", "open_gate"]
+
+
+def test_a_newer_event_replaces_pending_steps_and_timers() -> None:
+    worker = takeover.Worker(CONFIG, lambda argv, stdin, timeout: (0, ""))
+    worker.apply(worker.core.batch(events(*BOTH_MASTER)))
+    worker.apply(worker.core.batch(events(*BOTH_BACKUP)))
+    assert [step.name for step in worker.queue] == ["request"]
+    assert [step.name for _, step in worker.timers] == ["close_gate"]
+    worker.apply(worker.core.batch(events(*BOTH_MASTER)))
+    assert worker.timers == []
+
+
+def test_holding_a_vip_counts_only_on_its_interface() -> None:
+    answer = '[{"ifname": "eth1", "addr_info": [{"local": "192.0.2.1"}]}, {"ifname": "eth2", "addr_info": []}]'
+    assert takeover.Worker(CONFIG, lambda *_: (0, answer)).holds_vip()
+    assert not takeover.Worker(CONFIG, lambda *_: (0, answer.replace("eth1", "eth9"))).holds_vip()
+    assert not takeover.Worker(CONFIG, lambda *_: (1, "")).holds_vip()

@@ -178,6 +178,15 @@ class Reader:
         return tuple(found)
 
 
+def entries(raw: object, path: str, known: Collection[str], problems: list[Problem]) -> list[Reader]:
+    if raw is None:
+        return []
+    if not isinstance(raw, (list, tuple)):
+        problems.append(Problem(path, raw, "is not a list", "Write a list of entries."))
+        return []
+    return [Reader(entry, f"{path}[{number}]", known, problems) for number, entry in enumerate(raw)]
+
+
 def to_int(value: object) -> Optional[int]:
     """A whole number or its digits; True is not 1 here."""
     if isinstance(value, bool):

@@ -12,11 +12,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cluster import (
+    AdvertCopy,
+    ClusterRule,
+    Management,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import (
     Address,
     Net,
     PortRange,
     Reader,
+    entries,
     families,
     valid_zone,
 )
@@ -26,8 +32,6 @@ FIREWALL = "firewall"
 ANY = "any"
 RULE_KEYS = ("name", "from", "to", "source", "destination", "protocol", "ports", "action", "log")
 NAT_KEYS = ("name", "type", "from", "to", "source", "destination", "protocol", "ports", "to_address", "to_port")
-CLUSTER_KEYS = ("name", "chain", "interfaces", "source", "destination", "protocol", "ports", "source_ports", "action")
-CHAINS = ("input", "output", "raw_prerouting", "raw_output")
 
 
 @dataclass(frozen=True)
@@ -104,30 +108,6 @@ class Nat:
 
 
 @dataclass(frozen=True)
-class ClusterRule:
-    name: str
-    chain: str
-    interfaces: tuple[str, ...] = ()
-    source: tuple[Net, ...] = ()
-    destination: tuple[Net, ...] = ()
-    protocol: Optional[str] = None
-    ports: tuple[PortRange, ...] = ()
-    source_ports: tuple[PortRange, ...] = ()
-    action: str = "accept"
-
-    @property
-    def families(self) -> frozenset[int]:
-        return families(self.source, self.destination)
-
-
-@dataclass(frozen=True)
-class Management:
-    interfaces: tuple[str, ...]
-    sources: tuple[Net, ...] = ()
-    port: int = 22
-
-
-@dataclass(frozen=True)
 class Options:
     gate: bool = False
     antispoof: str = "strict"
@@ -145,6 +125,7 @@ class Ruleset:
     nat: tuple[Nat, ...] = ()
     cluster_rules: tuple[ClusterRule, ...] = ()
     management: Optional[Management] = None
+    advert_copies: tuple[AdvertCopy, ...] = ()
     options: Options = field(default_factory=Options)
 
 
@@ -180,7 +161,7 @@ def parse_rules(
 ) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
     problems: list[Problem] = []
     rules: list[Rule] = []
-    for reader in _entries(raw, path, RULE_KEYS, problems):
+    for reader in entries(raw, path, RULE_KEYS, problems):
         protocol = reader.protocol()
         rule = Rule(
             name=reader.text("name", required=True),
@@ -220,9 +201,9 @@ def parse_nat(
 ) -> tuple[tuple[Nat, ...], tuple[Problem, ...]]:
     """`vips`: the shared addresses a SNAT may use (None: unknown, not checked)."""
     problems: list[Problem] = []
-    entries: list[Nat] = []
+    found: list[Nat] = []
     shared = None if vips is None else {str(vip).split("/", maxsplit=1)[0] for vip in vips}
-    for reader in _entries(raw, path, NAT_KEYS, problems):
+    for reader in entries(raw, path, NAT_KEYS, problems):
         protocol = reader.protocol()
         address = reader.address("to_address")
         if address is None:
@@ -251,58 +232,8 @@ def parse_nat(
                     f"is not of the family of to_address (IPv{entry.family})",
                     "Write one entry per family.",
                 )
-        entries.append(entry)
-    return tuple(entries), _unique(path, entries, problems)
-
-
-def parse_cluster_rules(
-    raw: object, path: str = "iptables_cluster_rules"
-) -> tuple[tuple[ClusterRule, ...], tuple[Problem, ...]]:
-    problems: list[Problem] = []
-    rules: list[ClusterRule] = []
-    for reader in _entries(raw, path, CLUSTER_KEYS, problems):
-        protocol = reader.protocol()
-        chain = reader.choice("chain", CHAINS, "input")
-        rule = ClusterRule(
-            name=reader.text("name", required=True),
-            chain=chain,
-            interfaces=reader.interfaces("interfaces"),
-            source=reader.networks("source"),
-            destination=reader.networks("destination"),
-            protocol=protocol,
-            ports=reader.ports("ports", protocol),
-            source_ports=reader.ports("source_ports", protocol),
-            action=reader.choice("action", ("notrack",) if chain.startswith("raw") else ("accept",), "accept"),
-        )
-        if not rule.families:
-            reader.problem(
-                "destination",
-                reader.get("destination"),
-                "no address family is left",
-                "Source and destination need a common family.",
-            )
-        if not rule.interfaces and not rule.source and not rule.destination:
-            reader.problem(
-                "interfaces",
-                None,
-                "matches every peer on every interface",
-                "Bind it to an interface, and to the peers.",
-            )
-        rules.append(rule)
-    return tuple(rules), tuple(problems)
-
-
-def parse_management(
-    raw: object, path: str = "iptables_management"
-) -> tuple[Optional[Management], tuple[Problem, ...]]:
-    if raw is None or raw == {}:
-        return None, ()
-    problems: list[Problem] = []
-    reader = Reader(raw, path, ("interfaces", "sources", "port"), problems)
-    interfaces = reader.interfaces("interfaces", required=True)
-    sources = reader.networks("sources")
-    port = reader.number("port", 1, 65535, 22)
-    return Management(interfaces, sources, port or 22), tuple(problems)
+        found.append(entry)
+    return tuple(found), _unique(path, found, problems)
 
 
 def _snat(entry: Nat, reader: Reader, shared: Optional[set[str]], networks: Mapping[str, Collection[Net]]) -> Nat:
@@ -337,15 +268,6 @@ def _check_dnat(entry: Nat, reader: Reader) -> None:
         )
 
 
-def _entries(raw: object, path: str, known: Collection[str], problems: list[Problem]) -> list[Reader]:
-    if raw is None:
-        return []
-    if not isinstance(raw, (list, tuple)):
-        problems.append(Problem(path, raw, "is not a list", "Write a list of entries."))
-        return []
-    return [Reader(entry, f"{path}[{number}]", known, problems) for number, entry in enumerate(raw)]
-
-
 def _zones(
     reader: Reader, key: str, zones: Collection[str], firewall: bool = False, default: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
@@ -361,9 +283,9 @@ def _zones(
     return tuple(found) or default
 
 
-def _unique(path: str, entries: Collection[Any], problems: list[Problem]) -> tuple[Problem, ...]:
+def _unique(path: str, items: Collection[Any], problems: list[Problem]) -> tuple[Problem, ...]:
     seen: dict[str, int] = {}
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(items):
         if entry.name and entry.name in seen:
             problems.append(
                 Problem(

@@ -12,12 +12,11 @@ import json
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import match
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cluster import ClusterRule, Management
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.nat import nat_table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import (
     ANY,
     FIREWALL,
-    ClusterRule,
-    Management,
     Rule,
     Ruleset,
 )
@@ -32,6 +31,7 @@ NDP = (
     ("136", "neighbour advertisement"),
 )
 MLD = (("130", "query"), ("131", "report"), ("132", "done"), ("143", "report v2"))
+_RAW_HOOKS = {"input": "PREROUTING", "raw_prerouting": "PREROUTING", "output": "OUTPUT", "raw_output": "OUTPUT"}
 SYN = "-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN"
 
 
@@ -99,10 +99,16 @@ def _raw(ruleset: Ruleset, family: int) -> Table:
             for chain in ("PREROUTING", "OUTPUT"):
                 table.add(chain, f"-p ipv6-icmp -m icmp6 --icmpv6-type {number}", f"ndp {name}", "-j CT --notrack")
     for rule in ruleset.cluster_rules:
-        if rule.chain.startswith("raw"):
-            chain = "PREROUTING" if rule.chain == "raw_prerouting" else "OUTPUT"
+        # A full table must not silence the advertisements: that would be two masters.
+        if rule.chain.startswith("raw") or rule.protocol == "vrrp":
             for matches in _cluster_matches(rule, family):
-                table.add(chain, matches, f"cluster {rule.name}", "-j CT --notrack")
+                table.add(_RAW_HOOKS[rule.chain], matches, f"cluster {rule.name}", "-j CT --notrack")
+    for copy in ruleset.advert_copies:
+        if copy.family == family:
+            matches = " ".join(
+                ["-s", str(copy.source), "-d", str(copy.destination), *match.protocol(copy.protocol, family)]
+            )
+            table.add("OUTPUT", matches, f"cluster {copy.name}", f"-j TEE --gateway {copy.gateway}")
     if ruleset.options.antispoof != "off":
         loose = " --loose" if ruleset.options.antispoof == "loose" else ""
         for zone in ruleset.zones:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import objects
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster, objects
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 KEYS = (
@@ -18,6 +18,7 @@ KEYS = (
     "vips",
     "cluster_rules",
     "management",
+    "advert_copies",
     "gate",
     "antispoof",
     "output",
@@ -42,12 +43,14 @@ def parse(raw: Mapping[str, Any], prefix: str = "iptables_") -> tuple[objects.Ru
     networks = {zone.name: zone.networks for zone in zones}
     nat, found = objects.parse_nat(raw.get("nat"), names, raw.get("vips") or None, f"{prefix}nat", networks)
     problems += found
-    cluster, found = objects.parse_cluster_rules(raw.get("cluster_rules"), f"{prefix}cluster_rules")
+    cluster_rules, found = cluster.parse_cluster_rules(raw.get("cluster_rules"), f"{prefix}cluster_rules")
     problems += found
-    management, found = objects.parse_management(raw.get("management"), f"{prefix}management")
+    management, found = cluster.parse_management(raw.get("management"), f"{prefix}management")
+    problems += found
+    copies, found = cluster.parse_advert_copies(raw.get("advert_copies"), f"{prefix}advert_copies")
     problems += found
     options = _options(raw, prefix, problems)
-    return objects.Ruleset(zones, rules, nat, cluster, management, options), tuple(problems)
+    return objects.Ruleset(zones, rules, nat, cluster_rules, management, copies, options), tuple(problems)
 
 
 def _options(raw: Mapping[str, Any], prefix: str, problems: list[Problem]) -> objects.Options:

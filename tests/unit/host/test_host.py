@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""The modules that prepare a node, against a directory that plays the root of a file system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._host import kernel_modules, packages, session, sysctl
+from ansible_collections.linuxha.firewall.plugins.module_utils._host.ruleset import Installer, kernel_changes
+
+LOOSE = "net.netfilter.nf_conntrack_tcp_loose"
+MAXIMUM = "net.netfilter.nf_conntrack_max"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    values = {
+        LOOSE: "1",
+        MAXIMUM: "65536",
+        "net.ipv4.conf.eth0.send_redirects": "1",
+        "net.ipv4.conf.lo.send_redirects": "0",
+    }
+    for key, value in values.items():
+        path = tmp_path / "proc/sys" / key.replace(".", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(value + "\n")
+    (tmp_path / "etc/sysctl.d").mkdir(parents=True)
+    return tmp_path
+
+
+def sysctls(root: Path, values: dict[str, object], check: bool = False, **more: Any) -> dict[str, Any]:
+    path = str(root / "etc/sysctl.d/60-linuxha.conf")
+    return sysctl.apply({"values": values, "optional": [], "warn_when_set": [], "path": path, **more}, check, root)
+
+
+def test_sysctl_sets_what_differs_and_then_nothing(root: Path) -> None:
+    first = sysctls(root, {LOOSE: 0, "net.ipv4.conf.*.send_redirects": 0})
+    assert first["changes"] == [
+        "net.ipv4.conf.eth0.send_redirects: 1 -> 0",
+        "net.netfilter.nf_conntrack_tcp_loose: 1 -> 0",
+    ]
+    assert f"{LOOSE} = 0" in (root / "etc/sysctl.d/60-linuxha.conf").read_text()
+    assert not sysctls(root, {LOOSE: 0, "net.ipv4.conf.*.send_redirects": 0})["changed"]
+
+
+def test_sysctl_check_mode_tells_the_same_and_writes_nothing(root: Path) -> None:
+    would = sysctls(root, {LOOSE: False}, check=True)
+    assert not (root / "etc/sysctl.d/60-linuxha.conf").exists()
+    did = sysctls(root, {LOOSE: False})
+    assert would == did
+
+
+def test_sysctl_optional_keys_may_be_missing_or_read_only(root: Path) -> None:
+    (root / "proc/sys" / MAXIMUM.replace(".", "/")).chmod(0o444)
+    values: dict[str, object] = {MAXIMUM: 262144, "net.core.rmem_max": 1}
+    first = sysctls(root, values, optional=["net.core.*", MAXIMUM])
+    assert "msg" not in first
+    assert len(first["skipped"]) == 2
+    assert len(first["notes"]) == 1
+    assert f"-{MAXIMUM} = 262144" in (root / "etc/sysctl.d/60-linuxha.conf").read_text()
+    # Told once, not at every run.
+    assert sysctls(root, values, optional=["net.core.*", MAXIMUM])["notes"] == []
+    assert "no such parameter" in sysctls(root, values)["msg"]
+
+
+def test_sysctl_finds_the_files_that_forward_before_the_rules(root: Path) -> None:
+    (root / "etc/sysctl.d/99-local.conf").write_text("# x\nnet/ipv4/ip_forward=1\n")
+    notes = sysctls(root, {}, warn_when_set=["net.ipv4.ip_forward"])["notes"]
+    assert len(notes) == 1
+    assert "99-local.conf" in notes[0]
+
+
+def test_modules_built_in_count_as_loaded(tmp_path: Path) -> None:
+    builtin = tmp_path / "lib/modules" / os.uname().release / "modules.builtin"
+    builtin.parent.mkdir(parents=True)
+    builtin.write_text("kernel/net/netfilter/ip-set/ip_set.ko\n")
+    (tmp_path / "sys/module/nf_conntrack").mkdir(parents=True)
+    asked: list[list[str]] = []
+
+    def run(argv: list[str], **_more: Any) -> tuple[int, str, str]:
+        asked.append(argv)
+        return (0, "", "")
+
+    params = {"name": ["nf_conntrack", "ip_set", "xt_set"], "path": str(tmp_path / "linuxha.conf")}
+    result = kernel_modules.apply(params, run, False, tmp_path)
+    assert result["loaded"] == ["xt_set"]
+    assert asked == [["modprobe", "--", "xt_set"]]
+
+
+def test_without_module_directory_nothing_is_loaded_and_nothing_fails(tmp_path: Path) -> None:
+    params = {"name": ["nf_conntrack"], "path": str(tmp_path / "linuxha.conf")}
+    result = kernel_modules.apply(params, lambda *_a, **_k: (1, "", "no"), False, tmp_path)
+    assert result["unverified"] == ["nf_conntrack"]
+    assert "msg" not in result
+    assert not kernel_modules.apply(params, lambda *_a, **_k: (1, "", "no"), False, tmp_path)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("listing", "wanted"),
+    [
+        ("", ["ipset", "iptables"]),
+        ("ipset ii \n", ["iptables"]),
+        ("ipset rc \niptables ii \n", ["ipset"]),
+        ("ipset \niptables hi \n", ["ipset", "iptables"]),
+    ],
+)
+def test_missing_packages(listing: str, wanted: list[str]) -> None:
+    assert packages.missing(["ipset", "iptables", "ipset"], listing) == wanted
+
+
+def test_packages_start_no_daemons() -> None:
+    calls: list[tuple[list[str], dict[str, str]]] = []
+
+    def run(argv: list[str], environ_update: dict[str, str] | None = None) -> tuple[int, str, str]:
+        calls.append((argv, environ_update or {}))
+        return (0, "", "")
+
+    result = packages.install({"name": ["conntrackd"], "cache_valid_time": 0, "lock_timeout": 5}, run, False)
+    assert result["installed"] == ["conntrackd"]
+    apt = [(argv, environment) for argv, environment in calls if argv[0] == "apt-get"]
+    assert [argv[-1] for argv, _environment in apt] == ["update", "conntrackd"]
+    assert all(environment["SYSTEMD_OFFLINE"] == "1" for _argv, environment in apt)
+
+
+def test_packages_in_check_mode_only_ask() -> None:
+    calls: list[str] = []
+
+    def run(argv: list[str], **_more: Any) -> tuple[int, str, str]:
+        calls.append(argv[0])
+        return (1, "", "")
+
+    assert packages.install({"name": ["conntrackd"]}, run, True)["changed"]
+    assert calls == ["dpkg-query"]
+
+
+MANAGEMENT = {"interfaces": ["eth0"], "sources": ["203.0.113.0/26", "2001:db8:9::/64"], "port": 22}
+
+
+@pytest.mark.parametrize(
+    ("connection", "refused"),
+    [
+        ("203.0.113.10 50000 203.0.113.2 22", False),
+        ("2001:db8:9::10 50000 2001:db8:9::2 22", False),
+        ("::ffff:203.0.113.10 50000 ::ffff:203.0.113.2 22", False),
+        ("203.0.113.10 50000 203.0.113.2 2222", True),
+        ("192.0.2.10 50000 192.0.2.2 22", True),
+        ("nonsense", False),
+    ],
+)
+def test_lockout(connection: str, refused: bool) -> None:
+    reason = session.lockout(MANAGEMENT, session.parse_connection(connection))
+    assert (reason is not None) == refused
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ({}, 0),
+        ({"ok": True, "state": "loaded"}, 0),
+        ({"ok": False, "state": "closed", "reason": "x"}, 1),
+        ({"ok": False, "state": "loaded", "drift": {"ipv4": True, "ipv6": False}}, 1),
+        ({"ok": False, "state": "loaded", "drift": {"ipv4": True, "ipv6": True}, "files_differ": True}, 3),
+        ({"ok": False, "state": "loaded", "forwarding": {"ipv4": True, "ipv6": False}}, 1),
+    ],
+)
+def test_reasons_to_load(status: dict[str, Any], wanted: int) -> None:
+    assert len(kernel_changes(status)) == wanted
+
+
+class Loader:
+    """Answers like the loader; remembers what it was asked."""
+
+    def __init__(self, check: int = 0, status: str = '{"ok": true, "state": "loaded"}') -> None:
+        self.check, self.status = check, status
+        self.asked: list[str] = []
+
+    def __call__(self, argv: list[str]) -> tuple[int, str, str]:
+        self.asked.append(argv[1])
+        return (0, self.status, "") if argv[1] == "status" else (self.check, "", "line 3 failed")
+
+
+def installer(tmp_path: Path, run: Loader, check_mode: bool = False, connection: str = "") -> Installer:
+    loader = tmp_path / "loader"
+    loader.touch()
+    params = {
+        "directory": str(tmp_path / "rules"),
+        "loader": str(loader),
+        "files": {"rules.v4": "four\n", "rules.v6": "six\n"},
+        "management": MANAGEMENT if connection else {},
+    }
+    return Installer(params, run, check_mode, session.parse_connection(connection))
+
+
+def test_rules_are_tested_then_written_with_their_sums_and_then_left_alone(tmp_path: Path) -> None:
+    run = Loader()
+    first = installer(tmp_path, run).run()
+    assert first["changed"]
+    assert first["tested"]
+    assert (tmp_path / "rules/SHA256SUMS").read_text().count("\n") == 2
+    assert (tmp_path / "rules/rules.v4").stat().st_mode & 0o777 == 0o600
+    assert not installer(tmp_path, run).run()["changed"]
+    assert run.asked == ["check", "status", "status"]
+
+
+def test_rules_in_check_mode_are_tested_and_not_written(tmp_path: Path) -> None:
+    result = installer(tmp_path, Loader(), check_mode=True).run()
+    assert result["changed"]
+    assert result["tested"]
+    assert len(result["diff"]) == 2
+    assert not (tmp_path / "rules").exists()
+
+
+def test_rules_the_kernel_refuses_are_not_installed(tmp_path: Path) -> None:
+    result = installer(tmp_path, Loader(check=1)).run()
+    assert "line 3 failed" in result["msg"]
+    assert not (tmp_path / "rules").exists()
+
+
+def test_rules_that_cut_off_the_administrator_are_not_installed(tmp_path: Path) -> None:
+    result = installer(tmp_path, Loader(), connection="192.0.2.10 50000 192.0.2.2 22").run()
+    assert "cut off" in result["msg"]
+    assert not (tmp_path / "rules").exists()
+
+
+def test_a_drifted_kernel_is_a_change_without_new_files(tmp_path: Path) -> None:
+    installer(tmp_path, Loader()).run()
+    drifted = Loader(status='{"ok": false, "state": "loaded", "drift": {"ipv4": true}}')
+    result = installer(tmp_path, drifted).run()
+    assert result["changes"] == ["ipv4: the kernel holds other rules than were loaded"]
+    assert result["diff"] == []

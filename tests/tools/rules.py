@@ -22,13 +22,13 @@ FORBIDDEN = {
     r"^\s*ignore_errors\s*:": "ignore_errors hides a failure: name the failure that is fine in failed_when",
     r"^\s*failed_when:\s*(false|no)\b": "failed_when false hides every failure",
     r"\|\|\s*(true|:)(?!\S)": "an ignored exit code hides every failure",
-    r"#\s*noqa(?!:\s*\S+(\s+-|\s+\())": "noqa needs its codes and a reason",
+    r"#\s*noqa(?!:)": "noqa needs its codes",
     r"#\s*type:\s*ignore(?!\[)": "type: ignore needs the error it ignores",
     r"\bansible_(distribution\w*|os_family|all_ipv[46]_addresses|default_ipv[46]|hostname|fqdn|interfaces)\b(?!')": (
         "facts only as ansible_facts['name']"
     ),
 }
-MACHINE_PATHS = re.compile(r"(?<![\w.$}])/(?:work|home/[a-z]\w*|root/\.\w+|opt/(?:pypi|wheels)|Users)/")
+MACHINE_PATHS = re.compile(r"(?<![\w.$}])/(?:work|home/[a-z]\w*|root/\.(?!ssh)\w+|opt/(?:pypi|wheels)|Users)/")
 REGISTRIES = re.compile(r"https?://[^\s\"'<>]*(?:/simple|/debian(?:-security)?|/ubuntu)(?=[/\s\"'<>]|$)")
 PIN = re.compile(r"[\w\]-]\s*==\s*\d+\.\d")
 
@@ -58,7 +58,15 @@ def located(text: str, patterns: Mapping[str, str]) -> list[str]:
 
 
 def forbidden(text: str) -> list[str]:
-    return located(text, FORBIDDEN)
+    return located(text, FORBIDDEN) + unexplained(text)
+
+
+def unexplained(text: str) -> list[str]:
+    """A suppressed finding needs a reason behind the code, once in a file for each code."""
+    noqa = re.compile(r"#\s*noqa:\s*([A-Z]+\d+)(\s+(?:-|\(|#)\s*\w)?")
+    used = {match.group(1): number for number, line in enumerate(text.splitlines(), 1) for match in noqa.finditer(line)}
+    explained = {match.group(1) for match in noqa.finditer(text) if match.group(2)}
+    return [f"line {number}: noqa {code} without a reason" for code, number in used.items() if code not in explained]
 
 
 def machine_specific(text: str) -> list[str]:

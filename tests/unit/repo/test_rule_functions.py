@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.tools import rules
 
 
@@ -34,6 +35,7 @@ def test_forbidden(line: str) -> None:
         "  failed_when: result.rc not in [0, 3]",
         "a || trueish",
         "import x  # noqa: E402 - documentation comes first",
+        "import x  # noqa: E402  (documentation comes first)\nimport y  # noqa: E402",
         "x = y()  # type: ignore[arg-type]",
         "when: ansible_facts['distribution'] == 'Debian'",
     ],
@@ -49,7 +51,9 @@ def test_machine_specific(line: str) -> None:
     assert rules.machine_specific(line)
 
 
-@pytest.mark.parametrize("line", ["cd /var/work/x", "network/work/", "https://www.debian.org/", "/root/.."])
+@pytest.mark.parametrize(
+    "line", ["cd /var/work/x", "network/work/", "https://www.debian.org/", "/root/..", "/root/.ssh/authorized_keys"]
+)
 def test_not_machine_specific(line: str) -> None:
     assert not rules.machine_specific(line)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.tools import rules
 from tests.tools.sources import ROOT, source_files
 
@@ -104,9 +105,9 @@ def plugins(kind: str) -> dict[str, Path]:
 
 
 def test_every_plugin_has_a_test() -> None:
-    tests = {name: text for name, text in texts("tests/unit/*.py", "tests/failover/*.py", "molecule/*.py")}
+    found = texts("tests/unit/*.py", "tests/failover/*.py", "molecule/*.py")
     # Not the tests of the repository, which name everything.
-    tests = {name: text for name, text in tests.items() if not name.startswith("tests/unit/repo/")}
+    tests = {name: text for name, text in found if not name.startswith("tests/unit/repo/")}
     names = [*plugins("modules"), *plugins("filter"), *plugins("action"), *role_names()]
     assert not rules.untested(names, tests)
 

@@ -23,7 +23,6 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "base_kernel_modules": _modules(cluster),
         "base_sysctls": _sysctls(cluster, node),
         # Nothing here needs equal clocks: VRRP and conntrackd count by themselves. Logs do, so it warns.
-        "base_time_sync": "warn",
     }
 
 

@@ -65,9 +65,11 @@ def apply(params: Mapping[str, Any], check_mode: bool, root: Path = Path("/")) -
     failed: list[str] = []
     notes = list(presets(params["warn_when_set"], path, root))
     before, after = read_text(path), render(values, optional)
+    # As in systemd-sysctl, a key of its own is stronger than a wildcard.
+    exact = {file for key in values if "*" not in key for file in files_of(key, proc)}
     for key in sorted(values):
         wanted = text_of(values[key])
-        found = files_of(key, proc)
+        found = [file for file in files_of(key, proc) if "*" not in key or file not in exact]
         if not found and "*" not in key:
             if matches(key, optional):
                 skipped.append(f"{key} (missing)")

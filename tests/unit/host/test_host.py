@@ -75,6 +75,11 @@ def test_sysctl_finds_the_files_that_forward_before_the_rules(root: Path) -> Non
     assert "99-local.conf" in notes[0]
 
 
+def module_params(root: Path, *names: str, **options: Any) -> dict[str, Any]:
+    paths = {"path": str(root / "load.conf"), "options_path": str(root / "options.conf")}
+    return {"name": list(names), "options": options, **paths}
+
+
 def test_modules_built_in_count_as_loaded(tmp_path: Path) -> None:
     builtin = tmp_path / "lib/modules" / os.uname().release / "modules.builtin"
     builtin.parent.mkdir(parents=True)
@@ -86,18 +91,45 @@ def test_modules_built_in_count_as_loaded(tmp_path: Path) -> None:
         asked.append(argv)
         return (0, "", "")
 
-    params = {"name": ["nf_conntrack", "ip_set", "xt_set"], "path": str(tmp_path / "linuxha.conf")}
+    params = module_params(tmp_path, "nf_conntrack", "ip_set", "xt_set")
     result = kernel_modules.apply(params, run, False, tmp_path)
     assert result["loaded"] == ["xt_set"]
     assert asked == [["modprobe", "--", "xt_set"]]
 
 
 def test_without_module_directory_nothing_is_loaded_and_nothing_fails(tmp_path: Path) -> None:
-    params = {"name": ["nf_conntrack"], "path": str(tmp_path / "linuxha.conf")}
+    params = module_params(tmp_path, "nf_conntrack")
     result = kernel_modules.apply(params, lambda *_a, **_k: (1, "", "no"), False, tmp_path)
     assert result["unverified"] == ["nf_conntrack"]
     assert "msg" not in result
     assert not kernel_modules.apply(params, lambda *_a, **_k: (1, "", "no"), False, tmp_path)["changed"]
+
+
+def test_options_of_modules_are_set_and_rounding_is_no_difference(tmp_path: Path) -> None:
+    size = tmp_path / "sys/module/nf_conntrack/parameters/hashsize"
+    size.parent.mkdir(parents=True)
+    size.write_text("65536\n")
+    params = module_params(tmp_path, "nf_conntrack", nf_conntrack={"hashsize": 262144})
+    first = kernel_modules.apply(params, lambda *_a, **_k: (0, "", ""), False, tmp_path)
+    assert first["changes"] == ["nf_conntrack.hashsize: 65536 -> 262144"]
+    assert "options nf_conntrack hashsize=262144\n" in (tmp_path / "options.conf").read_text()
+    size.write_text("262656\n")
+    assert not kernel_modules.apply(params, lambda *_a, **_k: (0, "", ""), False, tmp_path)["changed"]
+
+
+def test_a_container_leaves_the_options_of_the_machine_alone(tmp_path: Path) -> None:
+    size = tmp_path / "sys/module/nf_conntrack/parameters/hashsize"
+    size.parent.mkdir(parents=True)
+    size.write_text("65536\n")
+    (tmp_path / ".dockerenv").touch()
+    params = module_params(tmp_path, "nf_conntrack", nf_conntrack={"hashsize": 262144})
+    assert kernel_modules.apply(params, lambda *_a, **_k: (0, "", ""), False, tmp_path)["changes"] == []
+    assert size.read_text() == "65536\n"
+
+
+def test_sysctl_a_key_of_its_own_is_stronger_than_a_wildcard(root: Path) -> None:
+    values: dict[str, object] = {"net.ipv4.conf.*.send_redirects": 0, "net.ipv4.conf.eth0.send_redirects": 1}
+    assert sysctls(root, values)["changes"] == []
 
 
 @pytest.mark.parametrize(

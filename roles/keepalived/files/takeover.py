@@ -72,6 +72,7 @@ class Worker:
         self.runner = runner
         self.clock = clock
         self.core = core.Core(config["mode"], config["gate"], float(config["grace_s"]))
+        self.core.groups = {group["name"]: list(group["instances"]) for group in config["groups"]}
         self.queue: Deque[core.Step] = deque()
         self.timers: List[Tuple[float, core.Step]] = []
         self.request: Optional[subprocess.Popen[bytes]] = None
@@ -239,11 +240,24 @@ class Worker:
                 log(f"ignored, not a line of keepalived: {line!r}", 4)
                 continue
             events.append(event)
-            if event.kind == "INSTANCE" and event.is_state:
-                self.since[event.name] = time.time()
             self.record(event.kind.lower(), name=event.name, state=event.state, priority=event.priority)
-        if events:
-            self.apply(self.core.batch(events))
+        if not events:
+            return
+        before = dict(self.core.instances)
+        self.apply(self.core.batch(events))
+        for name, (state, _) in self.core.instances.items():
+            if before.get(name, ("",))[0] != state:
+                self.since[name] = time.time()
+
+    def earlier(self) -> Dict[str, Tuple[str, int]]:
+        """What the worker before this one knew: keepalived does not repeat it. /run does not survive a boot."""
+        try:
+            instances = json.loads(Path(self.config["state_file"]).read_text())["instances"]
+            known = {name: (item["state"], item["priority"]) for name, item in instances.items()}
+            self.since = {name: item["since"] for name, item in instances.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+        return known
 
     def holds_vip(self) -> bool:
         code, text = self.runner(["ip", "-json", "address", "show"], "", 5)
@@ -281,7 +295,7 @@ class Worker:
         self.open_fifo()
         if self.config["gate"]:
             self.gate = self.read_gate()
-        self.apply(self.core.start(self.holds_vip()))
+        self.apply(self.core.start(self.holds_vip(), self.earlier()))
         self.publish()
 
 

@@ -79,14 +79,21 @@ class Core:
     grace: float = 5.0
     active: bool = False
     instances: Dict[str, Tuple[str, int]] = field(default_factory=dict)
+    # Sync groups: name -> instances.
+    groups: Dict[str, List[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError("mode {!r} is none of {}".format(self.mode, ", ".join(MODES)))
 
-    def start(self, holds_vip: bool) -> Plan:
-        """The worker's start. FIFO events of the past are gone, so the addresses that the node holds decide."""
+    def start(self, holds_vip: bool, known: Optional[Dict[str, Tuple[str, int]]] = None) -> Plan:
+        """The worker's start. FIFO events of the past are gone, so the addresses that the node holds decide.
+
+        What an earlier worker knew is kept only where it agrees with them.
+        """
         self.active = holds_vip
+        if known and any(state == "MASTER" for state, _ in known.values()) == holds_vip:
+            self.instances = dict(known)
         if self.active:
             # No commit: an active node that restarts its worker already has the newest states in its kernel.
             return Plan(self._gate_steps(), "started on the active node")
@@ -97,17 +104,16 @@ class Core:
         back_from_fault = False
         split_healed = False
         for event in events:
-            if event.kind != "INSTANCE":
-                continue
             if not event.is_state:
                 split_healed = split_healed or event.state == "MASTER_RX_LOWER_PRI"
                 continue
-            old = self.instances.get(event.name, ("", 0))[0]
-            if event.state == "DELETED":
-                self.instances.pop(event.name, None)
-            else:
-                self.instances[event.name] = (event.state, event.priority)
-            back_from_fault = back_from_fault or (old == "FAULT" and event.state == "BACKUP")
+            for name, priority in self._members(event):
+                old = self.instances.get(name, ("", 0))[0]
+                if event.state == "DELETED":
+                    self.instances.pop(name, None)
+                else:
+                    self.instances[name] = (event.state, priority)
+                back_from_fault = back_from_fault or (old == "FAULT" and event.state == "BACKUP")
             now = any(state == "MASTER" for state, _ in self.instances.values())
             if now != self.active:
                 self.active = now
@@ -122,6 +128,12 @@ class Core:
         if split_healed and self.active and self.mode != "none":
             return Plan([*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)], "a second master gave way")
         return Plan()
+
+    def _members(self, event: Event) -> List[Tuple[str, int]]:
+        if event.kind == "INSTANCE":
+            return [(event.name, event.priority)]
+        # After a reload keepalived writes only the group's line for instances in a group. It carries no priority.
+        return [(name, self.instances.get(name, ("", 0))[1]) for name in self.groups.get(event.name, [])]
 
     def in_step(self) -> Plan:
         """A request for states is done, or given up. With immediate injection the kernel has them: gate open."""

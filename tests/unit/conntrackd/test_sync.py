@@ -88,12 +88,8 @@ def test_other_text_is_no_statistics(text: str) -> None:
 
 def test_settled_only_after_a_pause() -> None:
     settled = sync.Settled(1.0)
-    assert [settled.see(now, value) for now, value in [(0, 1), (0.9, 2), (1.8, 2), (1.9, 2)]] == [
-        False,
-        False,
-        False,
-        True,
-    ]
+    seen = [settled.see(now, value) for now, value in [(0.0, 1), (0.75, 2), (1.5, 2), (1.75, 2), (2.0, 3)]]
+    assert seen == [False, False, False, True, False]
 
 
 @pytest.mark.parametrize(

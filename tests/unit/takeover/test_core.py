@@ -125,8 +125,22 @@ def test_a_healed_split_sends_our_states() -> None:
     assert names(worker.batch(events('"ha0" MASTER_RX_LOWER_PRI 250'))) is None
 
 
+def test_after_a_reload_the_line_of_the_group_tells_its_members() -> None:
+    worker = core.Core("immediate", gate=True, groups={"edge": ["ha0", "ha1"]})
+    worker.start(True, {"ha0": ("MASTER", 250), "ha1": ("MASTER", 250)})
+    assert names(worker.batch([core.parse_line('GROUP "edge" MASTER 0')])) is None
+    assert worker.instances == {"ha0": ("MASTER", 250), "ha1": ("MASTER", 250)}
+    assert names(worker.batch([core.parse_line('GROUP "edge" BACKUP 0')])) == ["request"]
+
+
+def test_what_an_earlier_worker_knew_must_agree_with_the_addresses() -> None:
+    worker = core.Core("immediate", gate=True)
+    worker.start(False, {"ha0": ("MASTER", 250)})
+    assert worker.instances == {} and not worker.active
+
+
 @pytest.mark.parametrize("mode", core.MODES)
-def test_group_lines_and_priorities_decide_nothing(mode: str) -> None:
+def test_lines_of_unknown_groups_and_priorities_decide_nothing(mode: str) -> None:
     worker = core.Core(mode, gate=True)
     assert names(worker.batch([core.parse_line('GROUP "edge" MASTER 0')])) is None
     assert names(worker.batch(events('"ha0" BACKUP_PRIORITY 10'))) is None
@@ -160,6 +174,7 @@ def test_nothing_ever_flushes_the_kernel_table() -> None:
 
 
 CONFIG = {
+    "groups": [],
     "mode": "cache",
     "gate": True,
     "grace_s": 5,

@@ -51,7 +51,8 @@ def failover(cluster: t.Cluster) -> Budget:
     lines = (
         f"detection    {detection:8.1f} ms  {adverts} x {advert} ms + skew {skew:.1f} ms (priority {standby})",
         f"announcement {announcement:8.1f} ms  {vips} VIPs (estimate)",
-        f"commit       {commit:8.1f} ms  " + (f"{flows} states, a full table (estimate)" if flows else "states are in the kernel already"),
+        f"commit       {commit:8.1f} ms  "
+        + (f"{flows} states, a full table (estimate)" if flows else "states are in the kernel already"),
         f"total        {total:8.1f} ms",
     )
     return Budget(detection - advert, detection, announcement, commit, total, lines)

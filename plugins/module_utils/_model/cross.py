@@ -54,7 +54,11 @@ def _owned(cluster: t.Cluster, segment: t.Segment) -> Iterator[tuple[IPAddress, 
 def _vrids(cluster: t.Cluster, segment: t.Segment) -> Iterator[tuple[int, frozenset[int], str]]:
     """Virtual router ids that this cluster speaks on this segment."""
     if cluster.vrrp.mode == "shared" and isinstance(segment, t.SyncLink):
-        yield cluster.vrrp.vrid, frozenset(p.version for p in segment.prefixes), f"firewall_cluster[{cluster.name}].vrrp.vrid"
+        yield (
+            cluster.vrrp.vrid,
+            frozenset(p.version for p in segment.prefixes),
+            f"firewall_cluster[{cluster.name}].vrrp.vrid",
+        )
     if cluster.vrrp.mode == "per_network" and isinstance(segment, t.Network) and segment.vips:
         path = f"firewall_cluster[{cluster.name}].networks.{segment.name}.vrid"
         yield segment.vrid, frozenset(v.address.version for v in segment.vips), path

@@ -36,24 +36,60 @@ def lint(c: t.Cluster, path: str, problems: Problems) -> None:
 
     if vrrp.mode == "shared" and len(c.sync_links) == 1:
         remedy = "Add a second link over other hardware, or use vrrp.mode: per_network."
-        warn("single-sync-link", "sync_links", c.sync_links[0].name, "is the only path of the adverts: losing it makes two owners", remedy)
+        warn(
+            "single-sync-link",
+            "sync_links",
+            c.sync_links[0].name,
+            "is the only path of the adverts: losing it makes two owners",
+            remedy,
+        )
     if vrrp.advert_interval_ms < 100 and not c.profile.realtime:
         remedy = "Use 100 or more, or the profile instant or fast, which run keepalived with realtime priority."
-        warn("fast-adverts", "vrrp.advert_interval_ms", vrrp.advert_interval_ms, f"is too short for profile {c.profile.name}", remedy)
+        warn(
+            "fast-adverts",
+            "vrrp.advert_interval_ms",
+            vrrp.advert_interval_ms,
+            f"is too short for profile {c.profile.name}",
+            remedy,
+        )
     if vrrp.down_timer_adverts < 2:
-        warn("short-down-timer", "vrrp.down_timer_adverts", vrrp.down_timer_adverts, "makes one lost advert a takeover", "Use 2 or more.")
+        warn(
+            "short-down-timer",
+            "vrrp.down_timer_adverts",
+            vrrp.down_timer_adverts,
+            "makes one lost advert a takeover",
+            "Use 2 or more.",
+        )
     if ct.transport == "multicast":
         remedy = "Use transport: udp where the cluster has two nodes."
-        warn("multicast-sync", "conntrackd.transport", ct.transport, "is accepted from any interface before conntrackd 1.4.9", remedy)
+        warn(
+            "multicast-sync",
+            "conntrackd.transport",
+            ct.transport,
+            "is accepted from any interface before conntrackd 1.4.9",
+            remedy,
+        )
     if c.preempt and c.profile.name == "instant":
         remedy = "Use preempt: false and move back with a planned switchover."
         warn("preempt-fast", "preempt", True, "lets a returning node take over before it has the states", remedy)
     if not ct.immediate and ct.mode != "alarm" and ct.table_max > LARGE_TABLE:
         remedy = "Use immediate: true: then nothing is left to commit."
-        warn("cache-large-table", "conntrackd.immediate", False, f"commits up to {ct.table_max} states at a takeover", remedy)
+        warn(
+            "cache-large-table",
+            "conntrackd.immediate",
+            False,
+            f"commits up to {ct.table_max} states at a takeover",
+            remedy,
+        )
     if vrrp.use_vmac and len(c.vips) > MANY_VIPS:
         remedy = "Try it on your switches first."
-        warn("many-vips-vmac", "vrrp.use_vmac", len(c.vips), "VIPs move with virtual MACs, each announced on its macvlan", remedy)
+        warn(
+            "many-vips-vmac",
+            "vrrp.use_vmac",
+            len(c.vips),
+            "VIPs move with virtual MACs, each announced on its macvlan",
+            remedy,
+        )
     if c.management is None:
         remedy = "Add management, or a rule that accepts ssh to the firewall."
         warn("management-missing", "management", None, "is missing: nobody may ssh to the nodes", remedy)
@@ -68,11 +104,19 @@ def _families(c: t.Cluster, warn_path: str, problems: Problems) -> None:
         own = {p.version for p in network.prefixes}
         for version in sorted(versions - own):
             reason = f"has no IPv{version} although other networks have"
-            problems.warn("family-gap", f"{warn_path}.{network.name}", None, reason, f"Add ipv{version}, or accept this warning.")
+            problems.warn(
+                "family-gap", f"{warn_path}.{network.name}", None, reason, f"Add ipv{version}, or accept this warning."
+            )
         held = {v.address.version for v in network.vips}
         for version in sorted(own - held):
             reason = f"has an IPv{version} prefix but no VIP in it"
-            problems.warn("network-without-vip", f"{warn_path}.{network.name}.vips", None, reason, "Hosts there have no gateway that survives.")
+            problems.warn(
+                "network-without-vip",
+                f"{warn_path}.{network.name}.vips",
+                None,
+                reason,
+                "Hosts there have no gateway that survives.",
+            )
 
 
 def accept(clusters: tuple[t.Cluster, ...], found: list[Problem]) -> list[Problem]:
@@ -88,5 +132,7 @@ def accept(clusters: tuple[t.Cluster, ...], found: list[Problem]) -> list[Proble
         for number, code in enumerate(cluster.accept_warnings):
             if code not in CODES:
                 path = f"firewall_cluster[{cluster.name}].accept_warnings[{number}]"
-                kept.append(Problem(path, code, "is not the code of a warning", nearest(code, CODES), ERROR, "accept-unknown"))
+                kept.append(
+                    Problem(path, code, "is not the code of a warning", nearest(code, CODES), ERROR, "accept-unknown")
+                )
     return kept

@@ -26,7 +26,9 @@ def load(hosts: Mapping[str, Mapping[str, Any]]) -> t.Loaded:
             are looked at. Plain data: no tagged strings, no lazy containers.
     """
     if not HAS_NETADDR:
-        missing = Problem("netaddr", None, "the Python package is missing on the controller", "Install it: pip install netaddr.")
+        missing = Problem(
+            "netaddr", None, "the Python package is missing on the controller", "Install it: pip install netaddr."
+        )
         return t.Loaded((), (missing,))
     problems = Problems()
     drafts = []
@@ -59,12 +61,20 @@ def _group(hosts: Mapping[str, Mapping[str, Any]], problems: Problems) -> dict[s
         if raw is None:
             continue
         if not isinstance(raw, Mapping):
-            problems.error("type", f"firewall_cluster[{host}]", raw, "is not a mapping", "Write it as key: value pairs.")
+            problems.error(
+                "type", f"firewall_cluster[{host}]", raw, "is not a mapping", "Write it as key: value pairs."
+            )
             continue
         name = str(raw.get("name") or "")
         if variables.get("firewall_node") is None:
             remedy = "Write its firewall_node, or move it out of the group."
-            problems.warn("host-without-node", f"firewall_cluster[{name}]", host, "is a host without firewall_node and left out", remedy)
+            problems.warn(
+                "host-without-node",
+                f"firewall_cluster[{name}]",
+                host,
+                "is a host without firewall_node and left out",
+                remedy,
+            )
             continue
         groups.setdefault(name, {})[host] = variables
     return groups
@@ -79,9 +89,13 @@ def _cluster(name: str, members: Mapping[str, Mapping[str, Any]], problems: Prob
             if where is not None:
                 path, left, right = where
                 reason = f"differs between peers: {other} has this, {hosts[0]} has {left!r}"
-                problems.error("peers-differ", path, right, reason, "Write it once, in the variables of the cluster's group.")
+                problems.error(
+                    "peers-differ", path, right, reason, "Write it once, in the variables of the cluster's group."
+                )
     path, policy_path = f"firewall_cluster[{name}]", f"firewall_policy[{name}]"
-    cluster = parse.cluster(first["firewall_cluster"], path, first.get("firewall_policy"), policy_path, len(hosts), problems)
+    cluster = parse.cluster(
+        first["firewall_cluster"], path, first.get("firewall_policy"), policy_path, len(hosts), problems
+    )
     found = tuple(nodes.node(host, position, members[host], cluster, problems) for position, host in enumerate(hosts))
     return replace(cluster, nodes=found)
 

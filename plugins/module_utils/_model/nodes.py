@@ -49,11 +49,15 @@ def _addresses(top: Reader, cluster: t.Cluster, problems: Problems) -> dict[str,
             what = reserved(address, prefix) if prefix is not None else None
             if prefix is None:
                 known = ", ".join(str(p) for p in segment.prefixes) or "none"
-                problems.error("outside", path, str(address), f"is outside the network {key}", f"Its prefixes: {known}.")
+                problems.error(
+                    "outside", path, str(address), f"is outside the network {key}", f"Its prefixes: {known}."
+                )
             elif what:
                 problems.error("reserved", path, str(address), f"is {what} of {prefix}", "Use a host address.")
             if address in vips:
-                problems.error("clash", path, str(address), "is a VIP of the cluster too", "Give the node an address of its own.")
+                problems.error(
+                    "clash", path, str(address), "is a VIP of the cluster too", "Give the node an address of its own."
+                )
         if not r.has(key) or len(own) == len(r.items(key)):
             for prefix in segment.prefixes:
                 if all(address.version != prefix.version for _number, address in own):
@@ -72,7 +76,11 @@ def _interfaces(top: Reader, cluster: t.Cluster, problems: Problems) -> dict[str
         name = (r.interface(key) if r.has(key) else "") or segment.interface
         if name and name in used:
             problems.error(
-                "interface-twice", r.at(key), name, f"is the interface of {used[name]} too", "Each network and link has an interface of its own."
+                "interface-twice",
+                r.at(key),
+                name,
+                f"is the interface of {used[name]} too",
+                "Each network and link has an interface of its own.",
             )
         used.setdefault(name, key)
         found[key] = name

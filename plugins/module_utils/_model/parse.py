@@ -31,7 +31,22 @@ VRRP_KEYS = (
 SCRIPT_KEYS = ("name", "command", "interval_ms", "timeout_ms", "fall", "rise", "weight")
 CONNTRACKD_KEYS = ("mode", "immediate", "transport", "port", "table_max", "expectations", "hash_limit")
 ROLE_PREFIXES = ("base_", "iptables_", "conntrackd_", "keepalived_")
-HELPERS = ("ftp", "sip", "tftp", "h323", "irc", "pptp", "sane", "amanda", "snmp", "netbios-ns", "ras", "q.931", "rpc", "tns")
+HELPERS = (
+    "ftp",
+    "sip",
+    "tftp",
+    "h323",
+    "irc",
+    "pptp",
+    "sane",
+    "amanda",
+    "snmp",
+    "netbios-ns",
+    "ras",
+    "q.931",
+    "rpc",
+    "tns",
+)
 
 
 def cluster(raw: object, path: str, policy: object, policy_path: str, node_count: int, problems: Problems) -> t.Cluster:
@@ -80,16 +95,24 @@ def _networks(top: Reader, problems: Problems) -> tuple[t.Network, ...]:
     for key, body in raw.items():
         path = f"{top.at('networks')}.{key}"
         if not valid_key(key) or key == t.MANAGEMENT:
-            problems.error("name", path, key, "is not a usable name of a network", "Use 1 to 15 of a-z 0-9 _ -, and not mgmt.")
+            problems.error(
+                "name", path, key, "is not a usable name of a network", "Use 1 to 15 of a-z 0-9 _ -, and not mgmt."
+            )
             continue
         r = Reader(body if body is not None else {}, path, NETWORK_KEYS, problems)
         interface, ipv4, ipv6 = _segment(r)
-        zone = r.name("zone", r"[a-z][a-z0-9_-]{0,14}", "1 to 15 of a-z 0-9 _ -, a letter first") if r.has("zone") else str(key)
+        zone = (
+            r.name("zone", r"[a-z][a-z0-9_-]{0,14}", "1 to 15 of a-z 0-9 _ -, a letter first")
+            if r.has("zone")
+            else str(key)
+        )
         if zone in (objects.ANY, objects.FIREWALL):
             r.error("name", "zone", "is a reserved word", "Use another name for the zone.", value=zone)
         prefixes = tuple(p for p in (ipv4, ipv6) if p is not None)
         vrid = r.number("vrid", 1, 255, 0, code="vrid")
-        found.append(t.Network(str(key), interface, ipv4, ipv6, zone, _vips(r, prefixes, problems), vrid, r.flag("track", True)))
+        found.append(
+            t.Network(str(key), interface, ipv4, ipv6, zone, _vips(r, prefixes, problems), vrid, r.flag("track", True))
+        )
     return tuple(found)
 
 
@@ -103,7 +126,11 @@ def _vips(top: Reader, prefixes: tuple[IPNetwork, ...], problems: Problems) -> t
         if isinstance(item, Mapping) and not r.has("address"):
             r.missing("address", "Write the shared address.")
         for _position, address in r.addresses("address")[:1]:
-            label = r.name("label", r"[A-Za-z0-9_.:-]{1,15}", "1 to 15 letters, digits and _ . : -") if r.has("label") else None
+            label = (
+                r.name("label", r"[A-Za-z0-9_.:-]{1,15}", "1 to 15 letters, digits and _ . : -")
+                if r.has("label")
+                else None
+            )
             found.append(t.Vip(address, lengths.get(address.version, 32 if address.version == 4 else 128), label))
     return tuple(found)
 
@@ -162,12 +189,18 @@ def _scripts(top: Reader, profile: t.Profile, problems: Problems) -> tuple[t.Tra
             r.error("duplicate", "name", "is used twice", "Give each script a name of its own.")
         command = r.raw.get("command")
         if not isinstance(command, str) or not command.startswith("/"):
-            r.error("type", "command", "is not a command with an absolute path", "Write /path/to/program and its arguments.")
+            r.error(
+                "type", "command", "is not a command with an absolute path", "Write /path/to/program and its arguments."
+            )
             command = ""
         interval = r.number("interval_ms", 10, 3_600_000, profile.track_interval_ms, unit=" ms")
         weight = r.number("weight", -253, 253, 0)
         timeout = r.number("timeout_ms", 1, 3_600_000, interval, unit=" ms")
-        found.append(t.TrackScript(name, command, interval, timeout, r.number("fall", 1, 100, 1), r.number("rise", 1, 100, 1), weight))
+        found.append(
+            t.TrackScript(
+                name, command, interval, timeout, r.number("fall", 1, 100, 1), r.number("rise", 1, 100, 1), weight
+            )
+        )
     return tuple(found)
 
 
@@ -177,7 +210,12 @@ def _conntrackd(top: Reader, node_count: int, problems: Problems) -> t.Conntrack
     mode = r.choice("mode", ("ftfw", "notrack", "alarm"), "ftfw" if node_count <= 2 else "notrack")
     immediate = r.flag("immediate", mode != "alarm")
     if immediate and mode == "alarm":
-        r.error("alarm-immediate", "immediate", "conntrackd refuses it in alarm mode", "Use mode ftfw or notrack, or immediate: false.")
+        r.error(
+            "alarm-immediate",
+            "immediate",
+            "conntrackd refuses it in alarm mode",
+            "Use mode ftfw or notrack, or immediate: false.",
+        )
     expectations: list[str] = []
     for number, item in enumerate(r.items("expectations")):
         if item == "all" or item in HELPERS:
@@ -231,7 +269,16 @@ def _nets(found: Any) -> tuple[IPNetwork, ...]:
 
 def _rule(x: objects.Rule) -> t.Rule:
     return t.Rule(
-        x.name, x.from_zones, x.to_zones, _nets(x.source), _nets(x.destination), x.protocol, tuple(x.ports), x.action, x.log, x.as_dict()
+        x.name,
+        x.from_zones,
+        x.to_zones,
+        _nets(x.source),
+        _nets(x.destination),
+        x.protocol,
+        tuple(x.ports),
+        x.action,
+        x.log,
+        x.as_dict(),
     )
 
 

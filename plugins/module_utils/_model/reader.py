@@ -123,7 +123,11 @@ class Reader:
                 prefix = IPNetwork(address)
             if prefix is None:
                 self.problems.error(
-                    "prefix", f"{self.at(key)}[{number}]", item, "is not an address or prefix", "Write one such as 192.0.2.0/24."
+                    "prefix",
+                    f"{self.at(key)}[{number}]",
+                    item,
+                    "is not an address or prefix",
+                    "Write one such as 192.0.2.0/24.",
                 )
             else:
                 found.append(prefix.cidr)
@@ -136,7 +140,11 @@ class Reader:
             address = to_address(item)
             if address is None:
                 self.problems.error(
-                    "address", f"{self.at(key)}[{number}]", item, "is not an address", "Write one without a prefix length."
+                    "address",
+                    f"{self.at(key)}[{number}]",
+                    item,
+                    "is not an address",
+                    "Write one without a prefix length.",
                 )
             else:
                 found.append((number, address))
@@ -151,7 +159,10 @@ class Reader:
         if isinstance(value, str) and _INTERFACE.fullmatch(value) and value not in ("lo", "all", "default"):
             return value
         self.error(
-            "interface", key, "is not a name of a network interface", "Use 1 to 15 letters, digits and _ . @ -, and not lo, all or default."
+            "interface",
+            key,
+            "is not a name of a network interface",
+            "Use 1 to 15 letters, digits and _ . @ -, and not lo, all or default.",
         )
         return ""
 

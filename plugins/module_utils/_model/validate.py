@@ -32,7 +32,13 @@ def _segments(cluster: t.Cluster, path: str, problems: Problems) -> None:
     for segment in cluster.segments:
         where = segment_path(cluster, path, segment)
         if segment.name in seen:
-            problems.error("duplicate", where, segment.name, "is the name of another network or link too", "Names are unique in a cluster.")
+            problems.error(
+                "duplicate",
+                where,
+                segment.name,
+                "is the name of another network or link too",
+                "Names are unique in a cluster.",
+            )
         for other in seen.values():
             if segment.interface and segment.interface == other.interface:
                 problems.error(
@@ -60,7 +66,9 @@ def _vips(cluster: t.Cluster, path: str, problems: Problems) -> None:
             elif what:
                 problems.error("reserved", where, str(vip.address), f"is {what} of {prefix}", "Use a host address.")
             if vip.address in seen:
-                problems.error("clash", where, str(vip.address), f"is written at {seen[vip.address]} too", "Remove one of them.")
+                problems.error(
+                    "clash", where, str(vip.address), f"is written at {seen[vip.address]} too", "Remove one of them."
+                )
             seen.setdefault(vip.address, where)
     if cluster.networks and not seen:
         problems.error("missing", f"{path}.networks", None, "has no VIP at all", "Give at least one network a VIP.")
@@ -80,7 +88,13 @@ def _nodes(cluster: t.Cluster, problems: Problems) -> None:
             for number, address in enumerate(addresses):
                 if address in owners:
                     where = f"firewall_node[{node.name}].addresses.{key}[{number}]"
-                    problems.error("clash", where, str(address), f"belongs to {owners[address]} too", "Give each node addresses of its own.")
+                    problems.error(
+                        "clash",
+                        where,
+                        str(address),
+                        f"belongs to {owners[address]} too",
+                        "Give each node addresses of its own.",
+                    )
                 owners.setdefault(address, f"{node.name} ({key})")
         if node.priority in priorities:
             problems.error(
@@ -95,13 +109,19 @@ def _vrrp(cluster: t.Cluster, path: str, problems: Problems) -> None:
     if not cluster.sync_links:
         if vrrp.mode == "shared":
             remedy = "Add two sync links, or use mode: per_network."
-            problems.error("sync-link-missing", f"{path}.sync_links", None, "is missing, and vrrp.mode shared needs it", remedy)
+            problems.error(
+                "sync-link-missing", f"{path}.sync_links", None, "is missing, and vrrp.mode shared needs it", remedy
+            )
         else:
             remedy = "Add a dedicated link: whoever can write to it can write into the connection table."
-            problems.error("sync-link-missing", f"{path}.sync_links", None, "is missing, and conntrackd needs it", remedy)
+            problems.error(
+                "sync-link-missing", f"{path}.sync_links", None, "is missing, and conntrackd needs it", remedy
+            )
     if vrrp.mode == "shared" and vrrp.transport == "multicast":
         remedy = "Use transport: unicast, or mode: per_network."
-        problems.error("shared-multicast", f"{path}.vrrp.transport", vrrp.transport, "cannot span several links", remedy)
+        problems.error(
+            "shared-multicast", f"{path}.vrrp.transport", vrrp.transport, "cannot span several links", remedy
+        )
     if vrrp.mode == "shared" and vrrp.use_vmac:
         remedy = "Use mode: per_network, or use_vmac: false."
         problems.error("shared-vmac", f"{path}.vrrp.use_vmac", True, "needs one interface per instance", remedy)

@@ -10,7 +10,6 @@ from typing import Any
 from . import types as t
 from .validate import sync_family
 from .view_states import link_version
-from .view_vrrp import advert_copies
 
 VRRP_GROUP = {4: "224.0.0.18", 6: "ff02::12"}
 STATES_GROUP = {4: "225.0.0.50", 6: "ff02::3780"}
@@ -28,8 +27,12 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "iptables_rules": [r.as_dict() for r in cluster.policy.rules],
         "iptables_nat": [n.as_dict() for n in cluster.policy.nat],
         "iptables_vips": [str(v.address) for v in cluster.vips],
-        "iptables_cluster_rules": [*_adverts(cluster, node), *_states(cluster, node), *_links(cluster, node), *_ssh(cluster, node)],
-        "iptables_advert_copies": advert_copies(cluster, node),
+        "iptables_cluster_rules": [
+            *_adverts(cluster, node),
+            *_states(cluster, node),
+            *_links(cluster, node),
+            *_ssh(cluster, node),
+        ],
         "iptables_gate": True,
         "iptables_management": {},
     }
@@ -60,33 +63,41 @@ def _peers(cluster: t.Cluster, node: t.Node, keys: list[str], version: int) -> l
 def _adverts(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
     if cluster.vrrp.mode == "shared":
         version = sync_family(cluster)
-        # The copy on the second link carries the addresses of the first one: any link, any of their addresses.
-        keys = [link.name for link in cluster.sync_links]
-        interfaces = [node.interfaces[k] for k in keys]
-        return _both("vrrp", interfaces, _texts(node, keys, version), _peers(cluster, node, keys, version), protocol="vrrp")
+        return [rule for link in cluster.sync_links for rule in _advert(cluster, node, link, version)]
     found: list[dict[str, Any]] = []
     for network in cluster.networks:
         for version in sorted({v.address.version for v in network.vips}):
-            name, interfaces = f"vrrp {network.name} IPv{version}", [node.interfaces[network.name]]
-            own, peers = _texts(node, [network.name], version), _peers(cluster, node, [network.name], version)
-            if cluster.vrrp.transport == "unicast":
-                found += _both(name, interfaces, own, peers, protocol="vrrp")
-                continue
-            # IPv6 adverts come from a link-local address, which is known only on the running node.
-            sources = {"in": peers, "out": own} if version == 4 else {"in": [LINK_LOCAL], "out": [LINK_LOCAL]}
-            for way, chain in (("in", "input"), ("out", "output")):
-                found.append(
-                    {"name": f"{name} {way}", "chain": chain, "interfaces": interfaces, "source": sources[way],
-                     "destination": [VRRP_GROUP[version]], "protocol": "vrrp", "action": "accept"}
-                )  # fmt: skip
-            if version == 4:
-                found.append(_igmp(network.name, interfaces))
+            found += _advert(cluster, node, network, version)
+    return found
+
+
+def _advert(cluster: t.Cluster, node: t.Node, segment: t.Segment, version: int) -> list[dict[str, Any]]:
+    name, interfaces = f"vrrp {segment.name} IPv{version}", [node.interfaces[segment.name]]
+    own, peers = _texts(node, [segment.name], version), _peers(cluster, node, [segment.name], version)
+    if cluster.vrrp.transport == "unicast":
+        return _both(name, interfaces, own, peers, protocol="vrrp")
+    # IPv6 adverts come from a link-local address, which is known only on the running node.
+    sources = {"in": peers, "out": own} if version == 4 else {"in": [LINK_LOCAL], "out": [LINK_LOCAL]}
+    found: list[dict[str, Any]] = [
+        {"name": f"{name} {way}", "chain": chain, "interfaces": interfaces, "source": sources[way],
+         "destination": [VRRP_GROUP[version]], "protocol": "vrrp", "action": "accept"}
+        for way, chain in (("in", "input"), ("out", "output"))
+    ]  # fmt: skip
+    if version == 4:
+        found.append(_igmp(segment.name, interfaces))
     return found
 
 
 def _igmp(name: str, interfaces: list[str]) -> dict[str, Any]:
     # Without reports a snooping switch stops forwarding the group.
-    return {"name": f"igmp {name}", "chain": "output", "interfaces": interfaces, "destination": ["224.0.0.0/4"], "protocol": "igmp", "action": "accept"}
+    return {
+        "name": f"igmp {name}",
+        "chain": "output",
+        "interfaces": interfaces,
+        "destination": ["224.0.0.0/4"],
+        "protocol": "igmp",
+        "action": "accept",
+    }
 
 
 def _states(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
@@ -106,7 +117,10 @@ def _states(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
             if version == 4:
                 found.append(_igmp(link.name, interfaces))
         for suffix, key in sides:
-            for way, chain, raw, senders in (("in", "input", "raw_prerouting", peers), ("out", "output", "raw_output", own)):
+            for way, chain, raw, senders in (
+                ("in", "input", "raw_prerouting", peers),
+                ("out", "output", "raw_output", own),
+            ):
                 rule = {
                     "interfaces": interfaces, "source": senders, "destination": receivers[way], "protocol": protocol, key: [ct.port],
                 }  # fmt: skip
@@ -121,7 +135,9 @@ def _links(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
         for prefix in link.prefixes:
             own = _texts(node, [link.name], prefix.version)
             peers = _peers(cluster, node, [link.name], prefix.version)
-            found += _both(f"icmp {link.name} IPv{prefix.version}", [node.interfaces[link.name]], own, peers, protocol="icmp")
+            found += _both(
+                f"icmp {link.name} IPv{prefix.version}", [node.interfaces[link.name]], own, peers, protocol="icmp"
+            )
     return found
 
 

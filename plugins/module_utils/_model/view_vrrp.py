@@ -5,19 +5,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from . import types as t
-from .net import IPAddress
 from .validate import sync_family
 
 
 def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     shared = cluster.vrrp.mode == "shared"
-    instances = [_shared(cluster, node)] if shared else _per_network(cluster, node)
+    instances = _shared(cluster, node) if shared else _per_network(cluster, node)
+    tracked = [node.interfaces[n.name] for n in cluster.networks if n.track]
+    scripts = [s.name for s in cluster.vrrp.track_scripts]
+    groups = []
+    if len(instances) > 1:
+        # keepalived takes the trackers of a sync group from the group.
+        group = {"name": cluster.name, "instances": [i["name"] for i in instances], "track_scripts": scripts}
+        groups.append({**group, "track_interfaces": tracked})
+    else:
+        for instance in instances:
+            instance.update(track_interfaces=tracked, track_scripts=scripts)
     found = {
         "keepalived_instances": instances,
-        "keepalived_sync_groups": [] if shared else [{"name": cluster.name, "instances": [i["name"] for i in instances]}],
+        "keepalived_sync_groups": groups,
         "keepalived_track_scripts": [_script(s) for s in cluster.vrrp.track_scripts],
         "keepalived_realtime": cluster.profile.realtime,
         # VIPs never come up before the rules.
@@ -29,13 +38,6 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     return found
 
 
-def source(cluster: t.Cluster, node: t.Node) -> Optional[IPAddress]:
-    """The address from which, and to which, this node's adverts go in shared mode."""
-    if not cluster.sync_links:
-        return None
-    return node.address(cluster.sync_links[0].name, sync_family(cluster))
-
-
 def _base(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     return {
         "priority": node.priority,
@@ -44,7 +46,6 @@ def _base(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "down_timer_adverts": cluster.vrrp.down_timer_adverts,
         "version": cluster.vrrp.version,
         "use_vmac": cluster.vrrp.use_vmac,
-        "track_scripts": [s.name for s in cluster.vrrp.track_scripts],
     }
 
 
@@ -59,21 +60,32 @@ def _vips(network: t.Network, node: t.Node, version: int = 0) -> list[dict[str, 
     return found
 
 
-def _shared(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
-    own = source(cluster, node)
-    # keepalived binds its receiving socket to the source address, so a copy that goes to the peer's address on a
-    # second link would be dropped there. The second path is a duplicate of the packet itself: see advert_copies.
-    peers = [str(a) for a in (source(cluster, peer) for peer in cluster.peers(node)) if a is not None]
-    return {
-        "name": cluster.name,
-        "interface": None,
-        "vrid": cluster.vrrp.vrid,
-        "unicast_source": str(own) if own is not None else None,
-        "unicast_peers": peers,
-        "vips": [vip for network in cluster.networks for vip in _vips(network, node)],
-        "track_interfaces": [node.interfaces[n.name] for n in cluster.networks if n.track],
-        **_base(cluster, node),
-    }
+def _shared(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
+    """One instance per HA link; the first holds every VIP.
+
+    Their sync group becomes master only when the adverts of all links have stopped, so that losing a link moves
+    nothing. keepalived binds the sockets of an instance to one interface (vrrp.c), hence one instance per link.
+    """
+    found = []
+    for link in cluster.sync_links:
+        version = sync_family(cluster)
+        own = node.address(link.name, version)
+        peers = [peer.address(link.name, version) for peer in cluster.peers(node)]
+        unicast = cluster.vrrp.transport == "unicast"
+        found.append(
+            {
+                "name": f"{cluster.name}_{link.name}",
+                "interface": node.interfaces[link.name],
+                "vrid": cluster.vrrp.vrid,
+                "family": f"ipv{version}",
+                "unicast_source": str(own) if unicast and own is not None else None,
+                "unicast_peers": [str(a) for a in peers if a is not None] if unicast else [],
+                "vips": [] if found else [vip for network in cluster.networks for vip in _vips(network, node)],
+                "track_primary": False,
+                **_base(cluster, node),
+            }
+        )
+    return found
 
 
 def _per_network(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
@@ -94,7 +106,6 @@ def _per_network(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
                     "unicast_source": str(own) if unicast and own is not None else None,
                     "unicast_peers": [str(a) for a in peers if a is not None] if unicast else [],
                     "vips": vips,
-                    "track_interfaces": [node.interfaces[network.name]] if network.track else [],
                     **_base(cluster, node),
                 }
             )
@@ -111,28 +122,3 @@ def _script(script: t.TrackScript) -> dict[str, Any]:
         "rise": script.rise,
         "weight": script.weight,
     }
-
-
-def advert_copies(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
-    """Adverts that are sent over the other sync links too, at the same moment (iptables TEE in raw OUTPUT).
-
-    The copy keeps both addresses, so the peer's one socket takes it from whatever link it came.
-    """
-    own = source(cluster, node)
-    if cluster.vrrp.mode != "shared" or own is None:
-        return []
-    found = []
-    for link in cluster.sync_links[1:]:
-        for peer in cluster.peers(node):
-            target, gateway = source(cluster, peer), peer.address(link.name, own.version)
-            if target is not None and gateway is not None:
-                found.append(
-                    {
-                        "name": f"advert over {link.name} to {peer.name}",
-                        "protocol": "vrrp",
-                        "source": str(own),
-                        "destination": str(target),
-                        "gateway": str(gateway),
-                    }
-                )
-    return found

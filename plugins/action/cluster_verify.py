@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""Runs on the controller: brings the plan and the answers of all nodes of this host's cluster together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
+from ansible_collections.linuxha.firewall.plugins.module_utils import _verify as verify
+
+display = Display()
+
+
+def fact(variables: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """A fact of cluster_plan, also where facts are not injected as variables."""
+    if name in variables:
+        return plain(variables[name])
+    return plain((variables.get("ansible_facts") or {}).get(name, default))
+
+
+class ActionModule(ActionBase):
+    """Judge the cluster of this host; the first of its nodes speaks for all."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, args = self.validate_argument_spec(
+            {
+                "answers": {"type": "str", "default": "firewall_node_info"},
+                "attempts_left": {"type": "int", "default": 0},
+                "delay": {"type": "float", "default": 1.5},
+            }
+        )
+        variables = task_vars or {}
+        plan = fact(variables, "firewall_plan")
+        if not plan:
+            return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
+        hostvars = variables["hostvars"]
+        expectation = self._expectation(plan, variables, hostvars)
+        reports, failed = self._reports(plan["nodes"], hostvars, args["answers"])
+        findings = verify.judge(expectation, reports)
+        errors = [finding for finding in findings if finding.severity == "error"]
+        settling = bool(errors) and all(finding.settles for finding in errors) and args["attempts_left"] > 0
+        summary = verify.summary(expectation, reports)
+        result.update(
+            changed=False, findings=[asdict(finding) for finding in findings], settling=settling, summary=summary
+        )
+        # A node whose answer is an error of the module is out of the play and cannot speak.
+        speakers = [node for node in plan["nodes"] if node not in failed]
+        if speakers[:1] != [plan["node"]]:
+            return {**result, "msg": f"{speakers[0] if speakers else 'nobody'} speaks for cluster {expectation.name}"}
+        if settling:
+            display.display(f"cluster {expectation.name} settles: " + "; ".join(f"{e.path}: {e.what}" for e in errors))
+            time.sleep(args["delay"])
+            return {**result, "msg": "settling"}
+        lines = [*summary, *(verify.table(expectation.name, findings) if findings else ["  nothing to report"])]
+        display.display("\n".join(["", *lines, ""]))
+        if errors:
+            return {**result, "failed": True, "msg": "\n".join(str(finding) for finding in errors)}
+        return {**result, "msg": summary[0]}
+
+    @staticmethod
+    def _expectation(
+        plan: Mapping[str, Any], own: Mapping[str, Any], hostvars: Mapping[str, Any]
+    ) -> verify.Expectation:
+        plans = {node: fact(hostvars[node], "firewall_plan") or {} for node in plan["nodes"]}
+        return verify.Expectation(
+            name=plan["cluster"],
+            nodes=plan["nodes"],
+            vips=plan["vips"],
+            replicated=bool(fact(own, "keepalived_conntrackd", True)),
+            immediate=bool(fact(own, "conntrackd_immediate", True)),
+            gate=bool(fact(own, "iptables_gate", True)),
+            instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
+        )
+
+    @staticmethod
+    def _reports(nodes: list[str], hostvars: Mapping[str, Any], name: str) -> tuple[list[verify.Report], set[str]]:
+        reports, failed = [], set()
+        for node in nodes:
+            answer = plain(hostvars[node].get(name))
+            if not answer:
+                failed.add(node)
+                continue
+            if not answer.get("unreachable") and answer.get("info"):
+                reports.append(verify.Report(node, answer["info"]))
+                continue
+            if not answer.get("unreachable"):
+                failed.add(node)
+            reason = " ".join(str(answer.get("msg") or "unknown reason").split())
+            reports.append(verify.Report(node, None, reason))
+        return reports, failed

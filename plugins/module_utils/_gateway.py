@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""How modules run programs: everything else gets a `Run` handed in, so that tests need no programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Callable
+
+# A daemon that hangs must not hang the module; `timeout` exits with this then.
+TIMED_OUT = 124
+NOT_FOUND = 127
+_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program answered."""
+
+    rc: int
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.rc == 0
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in one line."""
+        if self.rc == TIMED_OUT:
+            return f"no answer within {_SECONDS} s"
+        text = " ".join((self.stderr or self.stdout).split())
+        return text or f"exit status {self.rc}"
+
+
+Run = Callable[[Sequence[str]], Answer]
+
+
+def gateway(run_command: Callable[..., Any]) -> Run:
+    """A `Run` from AnsibleModule.run_command: no shell, bounded in time, language and path as daemons expect them."""
+
+    def run(argv: Sequence[str]) -> Answer:
+        rc, stdout, stderr = run_command(
+            ["timeout", "--kill-after=1", str(_SECONDS), *argv],
+            environ_update={"LC_ALL": "C"},
+            path_prefix="/usr/local/sbin:/usr/sbin:/sbin",
+        )
+        return Answer(rc, stdout, stderr)
+
+    return run

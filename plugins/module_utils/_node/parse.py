@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Parsers for output that is meant for programs: `ip -json`, `systemctl show`, `dpkg-query`, os-release, state.json."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional
+
+
+class Unreadable(ValueError):
+    """Output that is not what the program promises, with the reason in one line."""
+
+
+def canonical(address: str) -> str:
+    """One spelling per address; what is no address stays as it is."""
+    try:
+        return str(ipaddress.ip_address(address.partition("/")[0]))
+    except ValueError:
+        return address
+
+
+def load_json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Unreadable(f"{what} is no JSON: {error}") from error
+
+
+def addresses(text: str) -> tuple[dict[str, list[str]], list[str]]:
+    """`ip -json address show`: addresses by interface, and those that duplicate address detection found elsewhere."""
+    links = load_json(text or "[]", "the list of addresses")
+    if not isinstance(links, list):
+        raise Unreadable("the list of addresses is no list")
+    found: dict[str, list[str]] = {}
+    duplicate: list[str] = []
+    for link in links:
+        if not isinstance(link, dict) or "ifname" not in link:
+            continue  # ip prints {} for each interface that an option leaves out
+        own = found.setdefault(str(link["ifname"]), [])
+        for entry in link.get("addr_info") or []:
+            if not isinstance(entry, dict) or "local" not in entry:
+                continue
+            own.append(canonical(str(entry["local"])))
+            if entry.get("dadfailed"):
+                duplicate.append(own[-1])
+    return found, duplicate
+
+
+def held(vips: Iterable[str], by_interface: dict[str, list[str]]) -> list[str]:
+    """The virtual addresses that this node has, in the order and the spelling of the question."""
+    here = {address for found in by_interface.values() for address in found}
+    return [vip for vip in vips if canonical(vip) in here]
+
+
+UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "NRestarts")
+
+
+def units(text: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`systemctl show --property=…` of several units: blocks between blank lines, in the order asked for."""
+    blocks: list[dict[str, str]] = []
+    for paragraph in text.strip().split("\n\n"):
+        pairs = (line.partition("=") for line in paragraph.splitlines() if "=" in line)
+        blocks.append({key: value for key, _equals, value in pairs})
+    if len(blocks) != len(names):
+        raise Unreadable(f"asked systemctl for {len(names)} units and got {len(blocks)}")
+    return {
+        name: {
+            "load": block.get("LoadState", ""),
+            "active": block.get("ActiveState", ""),
+            "sub": block.get("SubState", ""),
+            "enabled": block.get("UnitFileState", ""),
+            "result": block.get("Result", ""),
+            "restarts": int(block["NRestarts"]) if block.get("NRestarts", "").isdigit() else 0,
+        }
+        for name, block in zip(names, blocks)
+    }
+
+
+def packages(text: str) -> dict[str, str]:
+    """`dpkg-query -W -f '${Package}\\t${Version}\\t${db:Status-Status}\\n'`: versions of what is installed."""
+    rows = (line.split("\t") for line in text.splitlines())
+    return {row[0]: row[1] for row in rows if len(row) == 3 and row[2] == "installed"}
+
+
+def os_release(text: str) -> str:
+    """`debian 12`, from the lines of /etc/os-release, which follow the rules of a shell."""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            try:
+                values[key.strip()] = " ".join(shlex.split(value))
+            except ValueError:
+                continue
+    return " ".join(values[key] for key in ("ID", "VERSION_ID") if values.get(key))
+
+
+def worker_state(text: Optional[str]) -> dict[str, Any]:
+    """state.json of the takeover worker."""
+    if text is None:
+        raise Unreadable("the takeover worker has not written its state")
+    state = load_json(text, "the state of the takeover worker")
+    if not isinstance(state, dict) or not isinstance(state.get("instances"), dict):
+        raise Unreadable("the state of the takeover worker has no instances")
+    instances = {
+        str(name): {"state": str(one.get("state", "")), "since": one.get("since"), "priority": one.get("priority")}
+        for name, one in state["instances"].items()
+        if isinstance(one, dict)
+    }
+    gate, states = (str(state.get(key, "unknown")) for key in ("gate", "states"))
+    return {"instances": instances, "active": state.get("active"), "gate": gate, "states": states}
+
+
+def watch_state(text: Optional[str]) -> dict[str, Any]:
+    """conntrackd.json of the watcher of overruns; empty while there is none."""
+    if text is None:
+        return {}
+    try:
+        state = load_json(text, "the state of the watcher")
+    except Unreadable as error:
+        return {"problem": str(error)}
+    return state if isinstance(state, dict) else {"problem": "the state of the watcher is no object"}

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Does a running cluster answer as planned? Pure: the plan and every node's answer in, findings out."""
+
+from __future__ import annotations
+
+from .judge import judge
+from .report import summary, table
+from .types import Expectation, Finding, Report
+
+__all__ = ["Expectation", "Finding", "Report", "judge", "summary", "table"]

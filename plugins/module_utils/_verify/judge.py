@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""All checks of one cluster, in the order in which somebody would want to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from . import health, ownership, states
+from .types import ERROR, INFO, WARNING, Expectation, Finding, Report
+
+_ORDER = {ERROR: 0, WARNING: 1, INFO: 2}
+
+
+def judge(expectation: Expectation, reports: Iterable[Report]) -> tuple[Finding, ...]:
+    given = {report.node: report for report in reports}
+    findings: list[Finding] = []
+    answers = {}
+    for node in expectation.nodes:
+        report = given.get(node, Report(node, None, "it was not asked; run without --limit"))
+        if report.info is None:
+            findings.append(
+                Finding(
+                    f"{expectation.name}/{node}",
+                    f"no answer from the node: {report.reason}",
+                    "every node of the cluster answers",
+                    "Bring the node back, or reach it on its console. Until then a second owner cannot be excluded.",
+                )
+            )
+        else:
+            answers[node] = report.info
+    owner = ownership.owner_of(expectation, answers)
+    findings += ownership.check(expectation, answers, complete=len(answers) == len(expectation.nodes))
+    findings += ownership.check_vrrp(expectation, answers, owner)
+    for node, info in answers.items():
+        findings += health.check_node(f"{expectation.name}/{node}", info)
+    findings += health.check_rules_equal(expectation, answers)
+    if expectation.gate:
+        findings += states.check_gate(expectation, answers, owner)
+    if expectation.replicated:
+        findings += states.check(expectation, answers, owner)
+    findings += health.check_versions(expectation, answers)
+    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Who holds the virtual addresses, and does VRRP say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Optional
+
+from .types import INFO, WARNING, Answers, Expectation, Finding
+
+
+def holders(vip: str, answers: Answers) -> list[str]:
+    return [node for node, info in answers.items() if vip in info["held"]]
+
+
+def owner_of(expectation: Expectation, answers: Answers) -> Optional[str]:
+    """The one node that holds every address while nobody else holds any."""
+    any_of = [node for node, info in answers.items() if info["held"]]
+    if len(any_of) == 1 and set(expectation.vips) <= set(answers[any_of[0]]["held"]):
+        return any_of[0]
+    return None
+
+
+def check(expectation: Expectation, answers: Answers, complete: bool) -> Iterator[Finding]:
+    by_vip = {vip: holders(vip, answers) for vip in expectation.vips}
+    twice = {vip: nodes for vip, nodes in by_vip.items() if len(nodes) > 1}
+    nobody = [vip for vip, nodes in by_vip.items() if not nodes]
+    single = {nodes[0] for nodes in by_vip.values() if len(nodes) == 1}
+    if twice:
+        nodes = sorted({node for found in twice.values() for node in found})
+        yield Finding(
+            expectation.name,
+            f"split brain: {', '.join(nodes)} hold the same addresses: {_few(twice)}",
+            "one owner for every virtual address",
+            "Stop keepalived on all but one of them now, then find out why they do not hear each other's adverts.",
+        )
+    if nobody:
+        remark = "" if complete else "; a node did not answer and may hold them"
+        yield Finding(
+            expectation.name,
+            f"no node holds {_few(nobody)}{remark}",
+            "one owner for every virtual address",
+            "Look at keepalived on every node: journalctl -u keepalived.",
+            settles=True,
+        )
+    if len(single) > 1:
+        share = "; ".join(f"{node}: {_few([v for v, n in by_vip.items() if n == [node]])}" for node in sorted(single))
+        yield Finding(
+            expectation.name,
+            f"the virtual addresses are divided: {share}",
+            "all of them, of both families, on one node",
+            "Compare the instances and the sync group of keepalived on the nodes; run the site playbook again.",
+            settles=True,
+        )
+    for node, info in answers.items():
+        if info["duplicate"]:
+            yield Finding(
+                f"{expectation.name}/{node}",
+                f"another host answers for {_few(info['duplicate'])}: duplicate address detection failed",
+                "addresses that nobody else uses",
+                "Find the other host by its MAC address and remove the address there.",
+            )
+
+
+def check_vrrp(expectation: Expectation, answers: Answers, owner: Optional[str]) -> Iterator[Finding]:
+    for node, info in answers.items():
+        path = f"{expectation.name}/{node}/keepalived"
+        worker = info["worker"]
+        if worker["problem"]:
+            yield Finding(
+                path,
+                worker["problem"],
+                "a takeover worker that publishes its state",
+                "Look at the worker: systemctl status linuxha-takeover.",
+                settles=True,
+            )
+            continue
+        known = worker["instances"]
+        missing = [name for name in expectation.instances.get(node, ()) if name not in known]
+        if missing:
+            # A worker that was restarted learns the states again with the next change of keepalived.
+            yield Finding(
+                path,
+                f"the worker has not heard of {', '.join(missing)} since its start",
+                "every instance known",
+                "Nothing to do: it knows them after the next change or reload of keepalived.",
+                INFO,
+            )
+        for name, one in sorted(known.items()):
+            if one["state"] == "FAULT" and info["drained"]:
+                yield Finding(
+                    path,
+                    "the node is drained and will not take over",
+                    "both nodes ready",
+                    "Write 0 to /run/linuxha/drain when the work on it is done.",
+                    WARNING,
+                )
+                break
+            if one["state"] in ("FAULT", "STOP"):
+                yield Finding(
+                    path,
+                    f"instance {name} is in state {one['state']}",
+                    "MASTER or BACKUP",
+                    "An interface or a track script of this node fails: journalctl -u keepalived names it.",
+                    settles=True,
+                )
+        yield from _agreement(path, node, info, owner)
+
+
+def _agreement(path: str, node: str, info: Mapping[str, Any], owner: Optional[str]) -> Iterator[Finding]:
+    worker, held = info["worker"], bool(info["held"])
+    masters = sorted(name for name, one in worker["instances"].items() if one["state"] == "MASTER")
+    others = sorted(name for name, one in worker["instances"].items() if one["state"] != "MASTER")
+    if held and others:
+        yield Finding(
+            path,
+            f"the node holds virtual addresses and is not MASTER of {', '.join(others)}",
+            "virtual addresses only where keepalived is MASTER",
+            "Addresses left behind by a crash: restart keepalived on this node, which removes them.",
+            settles=True,
+        )
+    if masters and node != owner and not held:
+        yield Finding(
+            path,
+            f"the node is MASTER of {', '.join(masters)} and holds no virtual address",
+            "the MASTER holds the virtual addresses",
+            "Somebody removed them, or they could not be added: journalctl -u keepalived; restart keepalived.",
+            settles=True,
+        )
+
+
+def _few(items: Iterable[str]) -> str:
+    """A pair may have hundreds of addresses; the first ones are enough to see which."""
+    found = list(items)
+    return ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Connection states: a daemon without losses, a standby in step, the takeover gate where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional
+
+from .types import INFO, WARNING, Answers, Expectation, Finding
+
+
+def tolerance(entries: int) -> int:
+    """Flows come and go while the nodes are asked, and those of the firewall itself are not replicated."""
+    return max(50, entries // 100)
+
+
+def check(expectation: Expectation, answers: Answers, owner: Optional[str]) -> Iterator[Finding]:
+    for node, info in answers.items():
+        path = f"{expectation.name}/{node}/conntrackd"
+        daemon = info["conntrackd"]
+        if daemon["problem"]:
+            yield Finding(
+                path,
+                f"no statistics: {daemon['problem']}",
+                "a running conntrackd",
+                "Read why: systemctl status conntrackd.",
+                settles=True,
+            )
+            continue
+        yield from _losses(path, daemon, info.get("watch") or {})
+        if daemon["immediate"] != expectation.immediate:
+            words = {True: "immediate injection", False: "an external cache"}
+            yield Finding(
+                path,
+                f"the daemon runs with {words[daemon['immediate']]}",
+                words[expectation.immediate],
+                "It runs an old configuration: run the site playbook again.",
+            )
+        yield from _standby(path, node, info, owner)
+    if owner is not None:
+        yield from _in_step(expectation, answers, owner)
+
+
+def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> Iterator[Finding]:
+    mended = daemon["kernel_resyncs"] or 0
+    if watch:
+        # The watcher knows the order; the daemon's own counter also has the resyncs from before the overrun.
+        mended = 0 if (watch.get("overruns") or 0) < (daemon["overruns"] or 0) else watch.get("resyncs") or 0
+        if watch.get("problem"):
+            yield Finding(
+                path,
+                f"the watcher of overruns reports: {watch['problem']}",
+                "no problem",
+                "Look at conntrackd and its watcher in the journal.",
+                settles=True,
+            )
+    if daemon["overruns"] and not mended:
+        yield Finding(
+            path,
+            f"{daemon['overruns']} netlink overruns and no resync since: states were lost on the way to the peers",
+            "no overrun, or a resync from the kernel after it",
+            "On this node: conntrackd -R, then conntrackd -B. Larger netlink buffers prevent the next one.",
+            settles=True,
+        )
+    if daemon["no_space"] or daemon["no_memory"]:
+        yield Finding(
+            path,
+            f"the cache refused {(daemon['no_space'] or 0) + (daemon['no_memory'] or 0)} states since the start",
+            "room for every state",
+            "Raise conntrackd.table_max in firewall_cluster; restarting conntrackd (standby first) clears the counter.",
+            WARNING,
+        )
+    if daemon["malformed"]:
+        yield Finding(
+            path,
+            f"{daemon['malformed']} malformed messages on the sync link",
+            "none",
+            "Check for different versions of conntrackd, or for a stranger on the sync link.",
+            WARNING,
+        )
+    if daemon["lost"]:
+        yield Finding(
+            path,
+            f"{daemon['lost']} messages of peers were missed since the start",
+            "none, outside of faults",
+            "Expected after a cut or a restart; else look at errors of the sync link's interface.",
+            INFO,
+        )
+
+
+def _standby(path: str, node: str, info: Mapping[str, Any], owner: Optional[str]) -> Iterator[Finding]:
+    worker = info["worker"]
+    if owner is None or node == owner or worker["problem"] or info["drained"] or worker["states"] == "in-step":
+        return
+    yield Finding(
+        path,
+        f"the standby's states are {worker['states']}",
+        "in-step",
+        "It asks the peers again by itself; if that does not end, check the sync links.",
+        settles=True,
+    )
+
+
+def _in_step(expectation: Expectation, answers: Answers, owner: str) -> Iterator[Finding]:
+    active = answers[owner]
+    if active["conntrackd"]["problem"]:
+        return
+    replicated = active["conntrackd"]["internal"]
+    in_kernel = active["conntrack"]["entries"]
+    if in_kernel is not None and in_kernel - replicated > tolerance(in_kernel):
+        # Not an error: flows of the firewall itself and those on the ignore list are not meant to be there.
+        yield Finding(
+            f"{expectation.name}/{owner}/conntrackd",
+            f"{replicated} of the {in_kernel} connections of the owner are offered to the peers",
+            f"all but {tolerance(in_kernel)} of them",
+            "Many flows of the firewall itself are harmless; else on this node: conntrackd -R, then conntrackd -B.",
+            WARNING,
+            settles=True,
+        )
+    for node, info in answers.items():
+        if node == owner or info["conntrackd"]["problem"]:
+            continue
+        where = "kernel" if info["conntrackd"]["immediate"] else "external cache"
+        copy = info["conntrack"]["entries"] if info["conntrackd"]["immediate"] else info["conntrackd"]["external"]
+        if copy is None:
+            yield Finding(
+                f"{expectation.name}/{node}/conntrackd",
+                "the kernel does not tell how many connections it has",
+                "a number",
+                "Is nf_conntrack loaded?",
+            )
+        elif replicated - copy > tolerance(replicated):
+            yield Finding(
+                f"{expectation.name}/{node}/conntrackd",
+                f"{copy} states in the {where}, {owner} replicates {replicated}",
+                f"at most {tolerance(replicated)} apart",
+                "A takeover would lose the difference. Check the sync links, then conntrackd -n on this node.",
+                settles=True,
+            )
+        elif copy - replicated > tolerance(replicated):
+            # Nothing is lost by a takeover: old states that their timers remove.
+            yield Finding(
+                f"{expectation.name}/{node}/conntrackd",
+                f"{copy} states in the {where}, {owner} has only {replicated}",
+                f"at most {tolerance(replicated)} apart",
+                "Left over from before a fault; they expire. If the number does not fall, check the sync links.",
+                WARNING,
+                settles=True,
+            )
+
+
+def check_gate(expectation: Expectation, answers: Answers, owner: Optional[str]) -> Iterator[Finding]:
+    for node, info in answers.items():
+        path = f"{expectation.name}/{node}/gate"
+        status = info["rules"]["status"]
+        if status is None:
+            continue  # reported with the rules
+        sets = status.get("gate") or {}
+        for family, state in sorted(sets.items()):
+            if state == "absent":
+                yield Finding(path, f"the {family} gate does not exist", "a gate", "Run the site playbook again.")
+        kernel = set(sets.values()) - {"absent"}
+        if len(kernel) > 1:
+            yield Finding(
+                path,
+                f"half open: {', '.join(f'{family} {state}' for family, state in sorted(sets.items()))}",
+                "the same for both families",
+                "Restart the worker: systemctl restart linuxha-takeover.",
+                settles=True,
+            )
+            continue
+        state = kernel.pop() if kernel else "absent"
+        told = "unknown" if info["worker"]["problem"] else info["worker"]["gate"]
+        if {told, state} == {"open", "closed"}:
+            yield Finding(
+                path,
+                f"{state} in the kernel, {told} for the takeover worker",
+                "the same",
+                "Somebody else changed the sets: systemctl restart linuxha-takeover.",
+                settles=True,
+            )
+        ready = expectation.immediate and owner is not None and not info["drained"]
+        if state == "closed" and (node == owner or ready):
+            yield Finding(
+                path,
+                "closed on the owner: nothing is forwarded" if node == owner else "closed on the standby",
+                "open" if node == owner else "open as soon as the states have arrived",
+                "Look at the worker's steps: journalctl -u linuxha-takeover.",
+                settles=True,
+            )
+        if state == "open" and owner is not None and node != owner and not expectation.immediate:
+            yield Finding(
+                path,
+                "open on the standby",
+                "closed until the states are committed",
+                "It closes some seconds after a switchover; else systemctl restart linuxha-takeover.",
+                WARNING,
+                settles=True,
+            )

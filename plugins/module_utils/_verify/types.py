@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What is expected, what was answered, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+ERROR, WARNING, INFO = "error", "warning", "info"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference between the plan and the running system.
+
+    `settles` marks what may be right a moment after a deployment or a takeover and is worth asking again.
+    """
+
+    path: str
+    what: str
+    expected: str
+    remedy: str
+    severity: str = ERROR
+    settles: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.path}: {self.what}; expected: {self.expected}. {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One cluster as planned. `instances` are the names of the VRRP instances of each node."""
+
+    name: str
+    nodes: Sequence[str]
+    vips: Sequence[str]
+    replicated: bool = True
+    immediate: bool = True
+    gate: bool = True
+    instances: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What module node_info returned for a node; None and the reason when it could not be asked."""
+
+    node: str
+    info: Optional[Mapping[str, Any]] = None
+    reason: str = ""
+
+
+Answers = Mapping[str, Mapping[str, Any]]

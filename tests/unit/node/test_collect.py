@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""collect asks through a runner: these give the answers of a healthy node and take away one program after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._gateway import Answer, gateway
+from ansible_collections.linuxha.firewall.plugins.module_utils._node import Question, Unreadable, collect
+
+from .test_parse import ADDRESSES, DATA, UNITS, sections
+
+STATISTICS = sections(DATA / "conntrackd-1.4.8-ftfw_immediate.txt")
+QUESTION = Question(vips=["192.0.2.1"], units=["keepalived.service", "nosuch.service"])
+ANSWERS = {
+    "ip": Answer(0, ADDRESSES),
+    "systemctl": Answer(0, UNITS),
+    "conntrackd": Answer(0, ""),
+    "/usr/local/sbin/linuxha-rules": Answer(1, '{"state": "loaded", "ok": false}'),
+    "iptables-save": Answer(0, "*filter\n-A INPUT -j DROP\nCOMMIT\n"),
+    "ip6tables-save": Answer(0, ""),
+    "dpkg-query": Answer(1, "keepalived\t1:2.3.3-1\tinstalled\n", "no packages found matching ipset"),
+}
+FILES = {
+    "/run/linuxha/state.json": '{"instances": {}, "gate": "open", "states": "in-step", "active": true}',
+    "/proc/sys/net/netfilter/nf_conntrack_count": "22\n",
+    "/proc/sys/net/ipv4/ip_forward": "1\n",
+    "/proc/sys/net/ipv6/conf/all/forwarding": "0\n",
+    "/etc/os-release": "ID=debian\nVERSION_ID=13\n",
+}
+
+
+def ask(answers: dict[str, Answer] | None = None, files: dict[str, str] | None = None) -> dict[str, object]:
+    def run(argv: Sequence[str]) -> Answer:
+        answer = {**ANSWERS, **(answers or {})}[argv[0]]
+        if argv[0] == "conntrackd" and answer.ok:
+            return Answer(0, STATISTICS["plain" if argv[-1] == "-s" else argv[-1]])
+        return answer
+
+    return collect(QUESTION, run, {**FILES, **(files or {})}.get, "6.12.0")
+
+
+def test_a_healthy_node() -> None:
+    info = ask()
+    assert info["held"] == ["192.0.2.1"]
+    assert info["conntrackd"] == {
+        "internal": 2,
+        "external": None,
+        "injected": 22,
+        "no_space": 0,
+        "no_memory": 0,
+        "uptime_minutes": 0,
+        "overruns": 0,
+        "kernel_resyncs": 0,
+        "event_errors": 0,
+        "malformed": 0,
+        "lost": 0,
+        "link": "s0",
+        "immediate": True,
+        "problem": None,
+    }
+    assert info["conntrack"] == {"entries": 22, "max": None}
+    assert info["forwarding"] == {"ipv4": True, "ipv6": False}
+    assert info["versions"] == {"kernel": "6.12.0", "release": "debian 13", "keepalived": "1:2.3.3-1"}
+    assert info["rules"]["status"] == {"state": "loaded", "ok": False}  # type: ignore[index]
+    assert info["rules"]["count"] == {"ipv4": 1, "ipv6": 0}  # type: ignore[index]
+    assert not info["drained"]
+
+
+@pytest.mark.parametrize(
+    ("program", "part"),
+    [("conntrackd", "conntrackd"), ("/usr/local/sbin/linuxha-rules", "rules"), ("ip6tables-save", "rules")],
+)
+def test_a_part_that_fails_says_so(program: str, part: str) -> None:
+    info = ask({program: Answer(124)})
+    assert "no answer within" in info[part]["problem"]  # type: ignore[index]
+    assert info["held"] == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("program", ["ip", "systemctl"])
+def test_without_the_basics_there_is_no_answer(program: str) -> None:
+    with pytest.raises(Unreadable):
+        ask({program: Answer(127, "", "No such file")})
+
+
+def test_statistics_of_an_unknown_form_are_a_problem() -> None:
+    saved = dict(STATISTICS)
+    try:
+        STATISTICS["cache"] = "caches are fine, thank you\n"
+        assert "form" in ask()["conntrackd"]["problem"]  # type: ignore[index]
+    finally:
+        STATISTICS.update(saved)
+
+
+def test_a_drained_node() -> None:
+    assert ask(files={"/run/linuxha/drain": "1\n"})["drained"]
+    assert not ask(files={"/run/linuxha/drain": "0\n"})["drained"]
+
+
+def test_gateway_bounds_the_time_and_sets_the_language() -> None:
+    seen = {}
+
+    def run_command(argv: list[str], **more: object) -> tuple[int, str, str]:
+        seen.update(more, argv=argv)
+        return 3, "out", " two\nlines "
+
+    answer = gateway(run_command)(["ip", "x"])
+    assert seen["argv"] == ["timeout", "--kill-after=1", "10", "ip", "x"]
+    assert seen["environ_update"] == {"LC_ALL": "C"}
+    assert not answer.ok
+    assert answer.reason == "two lines"
+    assert Answer(4).reason == "exit status 4"
+
+
+def test_the_module_is_thin() -> None:
+    """The module node_info only passes parameters on: its options are the fields of the question."""
+    text = (Path(__file__).parents[3] / "plugins/modules/node_info.py").read_text()
+    assert "Question(**module.params)" in text

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""Each finding is made to fire by one change of a healthy pair, which itself has none."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._verify import (
+    Expectation,
+    Report,
+    judge,
+    summary,
+    table,
+)
+
+from .sample import VIPS, Nodes, expected, findings, node, pair
+
+
+@pytest.mark.parametrize("immediate", [True, False])
+def test_a_healthy_pair_has_no_finding(immediate: bool) -> None:
+    assert findings(pair(immediate), expected(immediate)) == ()
+
+
+def put(path: str, value: Any) -> Callable[[Nodes], None]:
+    def change(nodes: Nodes) -> None:
+        *steps, last = path.split("/")
+        place = nodes
+        for step in steps:
+            place = place[step]
+        assert last in place, path
+        place[last] = value
+
+    return change
+
+
+def both(*changes: Callable[[Nodes], None]) -> Callable[[Nodes], None]:
+    def change(nodes: Nodes) -> None:
+        for one in changes:
+            one(nodes)
+
+    return change
+
+
+INSTANCE = "worker/instances/edge/state"
+STATUS = "rules/status"
+UNIT = "fw2/units/keepalived.service"
+# change, path of the finding, a part of its text, severity, whether it may settle
+TABLE = {
+    "split brain": (put("fw2/held", VIPS), "edge", "split brain: fw1, fw2", "error", False),
+    "split brain of one address": (put("fw2/held", VIPS[1:]), "edge", "same addresses: 2001:db8:1::1", "error", False),
+    "unowned": (put("fw1/held", []), "edge", "no node holds 192.0.2.1, 2001:db8:1::1", "error", True),
+    "one address unowned": (put("fw1/held", VIPS[:1]), "edge", "no node holds 2001:db8:1::1", "error", True),
+    "divided": (
+        both(put("fw1/held", VIPS[:1]), put("fw2/held", VIPS[1:])),
+        "edge",
+        "addresses are divided: fw1: 192.0.2.1; fw2:",
+        "error",
+        True,
+    ),
+    "duplicate address": (put("fw1/duplicate", VIPS[1:]), "edge/fw1", "another host answers", "error", False),
+    "worker dead": (put("fw2/worker/problem", "no state"), "edge/fw2/keepalived", "no state", "error", True),
+    "worker restarted": (put("fw2/worker/instances", {}), "edge/fw2/keepalived", "not heard of edge", "info", False),
+    "fault": (put(f"fw2/{INSTANCE}", "FAULT"), "edge/fw2/keepalived", "instance edge is in state FAULT", "error", True),
+    "drained": (
+        both(put(f"fw2/{INSTANCE}", "FAULT"), put("fw2/drained", True)),
+        "edge/fw2/keepalived",
+        "is drained",
+        "warning",
+        False,
+    ),
+    "addresses of a backup": (
+        put(f"fw1/{INSTANCE}", "BACKUP"),
+        "edge/fw1/keepalived",
+        "is not MASTER of edge",
+        "error",
+        True,
+    ),
+    "master without addresses": (
+        put(f"fw2/{INSTANCE}", "MASTER"),
+        "edge/fw2/keepalived",
+        "MASTER of edge and holds no",
+        "error",
+        True,
+    ),
+    "daemon failed": (put(f"{UNIT}/active", "failed"), "edge/fw2/keepalived.service", "failed", "error", False),
+    "daemon starting": (
+        put(f"{UNIT}/active", "activating"),
+        "edge/fw2/keepalived.service",
+        "activating",
+        "error",
+        True,
+    ),
+    "daemon disabled": (
+        put(f"{UNIT}/enabled", "disabled"),
+        "edge/fw2/keepalived.service",
+        "disabled",
+        "warning",
+        False,
+    ),
+    "rules unreadable": (put("fw2/rules/problem", "exit status 2"), "edge/fw2/rules", "exit status 2", "error", False),
+    "rules closed": (
+        both(put(f"fw2/{STATUS}/state", "closed"), put(f"fw2/{STATUS}/reason", "rules.v4 is damaged")),
+        "edge/fw2/rules",
+        "closed: rules.v4 is damaged",
+        "error",
+        False,
+    ),
+    "drift": (put(f"fw1/{STATUS}/drift/ipv6", True), "edge/fw1/rules", "other ipv6 rules", "error", False),
+    "files differ": (put(f"fw1/{STATUS}/files_differ", True), "edge/fw1/rules", "the files differ", "error", False),
+    "policies differ": (
+        put(f"fw2/{STATUS}/policy", "bb22"),
+        "edge/rules",
+        "different policies: fw1 aa11",
+        "error",
+        False,
+    ),
+    "rules differ": (put("fw2/rules/fingerprint/ipv4", "zz"), "edge/rules", "the ipv4 rules", "error", False),
+    "rules printed differently": (
+        both(
+            put("fw2/rules/fingerprint/ipv4", "zz"),
+            put("fw2/versions/release", "debian 12"),
+            put("fw2/versions/iptables", "1.8.9-2"),
+        ),
+        "edge/rules",
+        "the ipv4 rules",
+        "info",
+        False,
+    ),
+    "forwarding off": (
+        put("fw2/forwarding/ipv6", False),
+        "edge/fw2/forwarding",
+        "ipv6 forwarding is off",
+        "error",
+        False,
+    ),
+    "table nearly full": (put("fw2/conntrack/max", 1010), "edge/fw2/conntrack", "1005 of 1010", "warning", False),
+    "conntrackd dead": (
+        put("fw2/conntrackd", {"problem": "can't connect"}),
+        "edge/fw2/conntrackd",
+        "can't",
+        "error",
+        True,
+    ),
+    "overrun": (
+        both(put("fw1/conntrackd/overruns", 2), put("fw1/watch", {})),
+        "edge/fw1/conntrackd",
+        "2 netlink overruns",
+        "error",
+        True,
+    ),
+    "overrun that the watcher missed": (
+        both(put("fw1/conntrackd/overruns", 2), put("fw1/conntrackd/kernel_resyncs", 9)),
+        "edge/fw1/conntrackd",
+        "2 netlink overruns",
+        "error",
+        True,
+    ),
+    "watcher in trouble": (put("fw1/watch/problem", "-R: exit 1"), "edge/fw1/conntrackd", "-R: exit 1", "error", True),
+    "cache full": (put("fw1/conntrackd/no_space", 9), "edge/fw1/conntrackd", "refused 9 states", "warning", False),
+    "no memory": (put("fw1/conntrackd/no_memory", 9), "edge/fw1/conntrackd", "refused 9 states", "warning", False),
+    "malformed": (put("fw2/conntrackd/malformed", 4), "edge/fw2/conntrackd", "4 malformed", "warning", False),
+    "lost": (put("fw2/conntrackd/lost", 4), "edge/fw2/conntrackd", "4 messages", "info", False),
+    "resyncing": (put("fw2/worker/states", "resyncing"), "edge/fw2/conntrackd", "are resyncing", "error", True),
+    "states unknown": (put("fw2/worker/states", "unknown"), "edge/fw2/conntrackd", "are unknown", "error", True),
+    "behind": (put("fw2/conntrack/entries", 949), "edge/fw2/conntrackd", "949 states in the kernel", "error", True),
+    "ahead": (put("fw2/conntrack/entries", 1051), "edge/fw2/conntrackd", "has only 1000", "warning", True),
+    "no count": (put("fw2/conntrack/entries", None), "edge/fw2/conntrackd", "does not tell", "error", False),
+    "not offered": (put("fw1/conntrack/entries", 1051), "edge/fw1/conntrackd", "1000 of the 1051", "warning", True),
+    "owner's gate closed": (
+        both(put(f"fw1/{STATUS}/gate", {"ipv4": "closed", "ipv6": "closed"}), put("fw1/worker/gate", "closed")),
+        "edge/fw1/gate",
+        "nothing is forwarded",
+        "error",
+        True,
+    ),
+    "standby's gate closed": (
+        both(put(f"fw2/{STATUS}/gate", {"ipv4": "closed", "ipv6": "closed"}), put("fw2/worker/gate", "closed")),
+        "edge/fw2/gate",
+        "closed on the standby",
+        "error",
+        True,
+    ),
+    "gate half open": (put(f"fw1/{STATUS}/gate/ipv6", "closed"), "edge/fw1/gate", "half open", "error", True),
+    "gate absent": (put(f"fw1/{STATUS}/gate/ipv6", "absent"), "edge/fw1/gate", "does not exist", "error", False),
+    "gate changed by hand": (
+        put("fw1/worker/gate", "closed"),
+        "edge/fw1/gate",
+        "closed for the takeover worker",
+        "error",
+        True,
+    ),
+    "package differs": (
+        put("fw2/versions/keepalived", "1:2.3.4-1"),
+        "edge/versions",
+        "keepalived differs",
+        "warning",
+        False,
+    ),
+    "kernel differs": (put("fw2/versions/kernel", "6.12.9"), "edge/versions", "kernel differs", "warning", False),
+    "release differs": (put("fw2/versions/release", "debian 12"), "edge/versions", "different releases", "info", False),
+}
+
+
+@pytest.mark.parametrize(("change", "path", "what", "severity", "settles"), TABLE.values(), ids=TABLE)
+def test_finding(change: Callable[[Nodes], None], path: str, what: str, severity: str, settles: bool) -> None:
+    nodes = pair()
+    change(nodes)
+    found = findings(nodes)
+    match = [finding for finding in found if finding.path == path and what in finding.what]
+    assert len(match) == 1, found
+    assert (match[0].severity, match[0].settles) == (severity, settles)
+    assert match[0].expected
+    assert match[0].remedy
+
+
+# What follows from these on other parts is wanted too, so that the reader sees it: no owner means no more questions.
+SINGLE = set(TABLE) - {
+    "split brain",
+    "split brain of one address",
+    "unowned",
+    "one address unowned",
+    "divided",
+    "rules printed differently",
+}
+
+
+@pytest.mark.parametrize("name", sorted(SINGLE))
+def test_one_cause_has_one_finding(name: str) -> None:
+    nodes = pair()
+    TABLE[name][0](nodes)
+    assert len(findings(nodes)) == 1, findings(nodes)
+
+
+def test_split_brain_is_never_only_settling() -> None:
+    """The settling of others must not hide it: an error that does not settle is among the findings."""
+    nodes = pair()
+    nodes["fw2"] = node(True)
+    assert any(finding.severity == "error" and not finding.settles for finding in findings(nodes))
+
+
+@pytest.mark.parametrize(
+    ("entries", "copy", "fires"),
+    [
+        (0, 50, False),
+        (0, 51, True),
+        (1000, 950, False),
+        (1000, 949, True),
+        (200000, 198000, False),
+        (200000, 197999, True),
+    ],
+)
+@pytest.mark.parametrize("immediate", [True, False])
+def test_tolerance(entries: int, copy: int, fires: bool, immediate: bool) -> None:
+    nodes = pair(immediate)
+    nodes["fw1"]["conntrackd"]["internal"] = entries
+    nodes["fw1"]["conntrack"]["entries"] = entries
+    if immediate:
+        nodes["fw2"]["conntrack"]["entries"] = copy
+    else:
+        nodes["fw2"]["conntrackd"]["external"] = copy
+    assert bool(findings(nodes, expected(immediate))) is fires
+
+
+def test_an_overrun_that_was_mended_is_no_finding() -> None:
+    nodes = pair()
+    nodes["fw1"]["conntrackd"].update(overruns=2, kernel_resyncs=1)
+    nodes["fw1"]["watch"].update(overruns=2, resyncs=1)
+    assert findings(nodes) == ()
+    nodes["fw1"]["watch"] = {}
+    assert findings(nodes) == ()
+
+
+def test_the_other_cache_mode_is_a_finding() -> None:
+    nodes = pair(immediate=False)
+    assert [f.what for f in findings(nodes) if "conntrackd" in f.path] == ["the daemon runs with an external cache"] * 2
+
+
+def test_an_open_gate_on_the_standby_of_a_cache_mode() -> None:
+    nodes = pair(immediate=False)
+    nodes["fw2"]["rules"]["status"]["gate"] = {"ipv4": "open", "ipv6": "open"}
+    nodes["fw2"]["worker"]["gate"] = "open"
+    [finding] = findings(nodes, expected(False))
+    assert (finding.path, finding.severity, finding.settles) == ("edge/fw2/gate", "warning", True)
+
+
+def test_without_replication_and_gate_neither_is_asked_for() -> None:
+    nodes = pair()
+    for info in nodes.values():
+        info["conntrackd"] = {"problem": "not installed"}
+        info["rules"]["status"]["gate"] = {"ipv4": "absent", "ipv6": "absent"}
+        info["worker"].update(gate="none", states="unknown")
+    assert findings(nodes, expected(replicated=False, gate=False)) == ()
+
+
+def test_a_node_that_does_not_answer() -> None:
+    reports = [Report("fw1", node(True)), Report("fw2", None, "connection timed out")]
+    [finding] = judge(expected(), reports)
+    assert (finding.path, finding.settles) == ("edge/fw2", False)
+    assert "connection timed out" in finding.what
+    [finding] = judge(expected(), reports[:1])
+    assert "--limit" in finding.what
+
+
+def test_when_the_owner_does_not_answer_it_may_still_hold_the_addresses() -> None:
+    found = judge(expected(), [Report("fw1", None, "timeout"), Report("fw2", node(False))])
+    assert [f.path for f in found] == ["edge/fw1", "edge"]
+    assert "a node did not answer and may hold them" in found[1].what
+
+
+def test_nobody_answers() -> None:
+    found = judge(expected(), [])
+    assert {f.path for f in found} == {"edge/fw1", "edge/fw2", "edge"}
+
+
+def test_hundreds_of_addresses_are_not_all_printed() -> None:
+    vips = [f"192.0.2.{last}" for last in range(1, 251)]
+    expectation = Expectation("edge", ["fw1"], vips, replicated=False, gate=False)
+    info = copy.deepcopy(node(False))
+    [finding] = judge(expectation, [Report("fw1", info)])
+    assert finding.what.endswith("192.0.2.6 and 244 more")
+
+
+def test_the_worst_comes_first() -> None:
+    nodes = pair()
+    nodes["fw1"]["conntrackd"].update(lost=1, malformed=1)
+    nodes["fw2"]["forwarding"]["ipv4"] = False
+    assert [finding.severity for finding in findings(nodes)] == ["error", "warning", "info"]
+
+
+def test_summary_fits_on_a_screen() -> None:
+    lines = summary(expected(), [Report("fw1", node(True)), Report("fw2", None, "dead")])
+    assert lines[0] == "cluster edge: owner fw1 holds all 2 virtual addresses"
+    assert "MASTER" in lines[2]
+    assert "open" in lines[2]
+    assert "keepalived 1:2.3.3-1" in lines[2]
+    assert lines[3].split() == ["fw2", "no", "answer"]
+    nodes = pair()
+    nodes["fw2"]["held"] = VIPS
+    assert "no single owner" in summary(expected(), [Report(name, info) for name, info in nodes.items()])[0]
+
+
+def test_table_has_everything_and_stays_narrow() -> None:
+    nodes = pair()
+    nodes["fw2"]["held"] = VIPS
+    found = findings(nodes)
+    text = table("edge", found)
+    assert text[0].startswith("cluster edge: 2 errors, ")
+    assert max(map(len, text)) <= 110
+    words = " ".join(" ".join(text).split())
+    for finding in found:
+        assert finding.path in words
+        assert finding.what in words
+        assert finding.remedy in words

@@ -27,5 +27,5 @@ fingerprint() {
 
 case $1 in
     remember) fingerprint >"$memory" ;;
-    compare) fingerprint | diff -u "$memory" - ;;
+    compare) fingerprint | diff -U0 "$memory" - ;;
 esac

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 
 VARIABLES = ("firewall_cluster", "firewall_policy", "firewall_node", "firewall_lab")
@@ -49,19 +50,27 @@ class ActionModule(ActionBase):
         warnings = [str(p) for p in loaded.warnings]
         if errors:
             count = "1 mistake" if len(errors) == 1 else f"{len(errors)} mistakes"
-            lines = "\n".join(errors)
-            return {**result, "failed": True, "msg": f"{count} in the inventory:\n{lines}", "problems": errors, "warnings": warnings}
+            text = "\n".join([f"{count} in the inventory:", *errors])
+            return {**result, "failed": True, "msg": text, "problems": errors, "warnings": warnings}
         found = next(((c, n) for c in loaded.clusters for n in c.nodes if n.name == host), None)
         if found is None:
-            reason = "this host is in no cluster. Give it firewall_cluster (by its group) and firewall_node (by its host_vars)."
+            reason = (
+                "this host is in no cluster. It needs firewall_cluster (of its group) and firewall_node (of its own)."
+            )
             return {**result, "failed": True, "msg": f"{host}: {reason}", "problems": [reason], "warnings": warnings}
         cluster, node = found
-        budget = model.budget.failover(cluster)
+        lines = [
+            f"cluster {cluster.name}, profile {cluster.profile.name}: power cut of the active node",
+            *model.budget.failover(cluster).lines,
+        ]
+        if host == cluster.nodes[0].name:
+            # Once per cluster: a result's msg is seen only with -v.
+            self._display.display("\n".join(lines))
         return {
             **result,
             "changed": False,
             "warnings": warnings,
-            "msg": [f"cluster {cluster.name}, profile {cluster.profile.name}: power cut of the active node", *budget.lines],
+            "msg": lines,
             "ansible_facts": {
                 "firewall_plan": model.views.plan(cluster, node),
                 **model.views.role_variables(cluster, node),

@@ -31,6 +31,27 @@ from .types import (
 )
 
 __all__ = [
-    "MANAGEMENT", "PROFILES", "TOPOLOGIES", "Budget", "Cluster", "Conntrackd", "Loaded", "Management", "Nat", "Network",
-    "Node", "Policy", "Problem", "Profile", "Rule", "Segment", "SyncLink", "TrackScript", "Vip", "Vrrp", "budget", "load", "views",
-]  # fmt: skip
+    "MANAGEMENT",
+    "PROFILES",
+    "TOPOLOGIES",
+    "Budget",
+    "Cluster",
+    "Conntrackd",
+    "Loaded",
+    "Management",
+    "Nat",
+    "Network",
+    "Node",
+    "Policy",
+    "Problem",
+    "Profile",
+    "Rule",
+    "Segment",
+    "SyncLink",
+    "TrackScript",
+    "Vip",
+    "Vrrp",
+    "budget",
+    "load",
+    "views",
+]

@@ -69,7 +69,7 @@ def check(cluster: t.Cluster, path: str, problems: Problems) -> None:
     if budget.commit_ms > budget.detection_ms:
         remedy = "The commit dominates: use conntrackd.immediate: true."
     else:
-        remedy = "Detection dominates: use a faster profile, a shorter vrrp.advert_interval_ms or fewer vrrp.down_timer_adverts."
+        remedy = "Detection dominates: use a faster profile, or a shorter vrrp.advert_interval_ms."
     reason = (
         f"is below the computed {budget.total_ms:.0f} ms (detection {budget.detection_ms:.0f}, "
         f"announcement {budget.announcement_ms:.0f}, commit {budget.commit_ms:.0f})"

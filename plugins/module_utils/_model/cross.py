@@ -24,9 +24,12 @@ def check(clusters: tuple[t.Cluster, ...], problems: Problems) -> None:
                     for p, q in shared:
                         if p != q:
                             problems.warn(
-                                "prefix-differs", segment_path(right, f"firewall_cluster[{right.name}]", b), str(q),
-                                f"overlaps {p} of {a.name} in cluster {left.name} but differs", "One network has one prefix.",
-                            )  # fmt: skip
+                                "prefix-differs",
+                                segment_path(right, f"firewall_cluster[{right.name}]", b),
+                                str(q),
+                                f"overlaps {p} of {a.name} in cluster {left.name} but differs",
+                                "One network has one prefix.",
+                            )
 
 
 def _pair(left: t.Cluster, a: t.Segment, right: t.Cluster, b: t.Segment, problems: Problems) -> None:

@@ -19,15 +19,33 @@ from .reader import Reader, valid_key
 
 NAME = r"[a-z0-9][a-z0-9-]{0,14}"
 CLUSTER_KEYS = (
-    "name", "topology", "profile", "preempt", "failover_budget_ms", "management", "networks", "sync_links", "vrrp",
-    "conntrackd", "role_variables", "accept_warnings",
-)  # fmt: skip
+    "name",
+    "topology",
+    "profile",
+    "preempt",
+    "failover_budget_ms",
+    "management",
+    "networks",
+    "sync_links",
+    "vrrp",
+    "conntrackd",
+    "role_variables",
+    "accept_warnings",
+)
 MANAGEMENT_KEYS = ("interface", "ipv4", "ipv6", "sources", "ssh_port")
 NETWORK_KEYS = ("zone", "interface", "ipv4", "ipv6", "vips", "vrid", "track")
 SYNC_KEYS = ("name", "interface", "ipv4", "ipv6")
 VRRP_KEYS = (
-    "mode", "vrid", "transport", "version", "advert_interval_ms", "down_timer_adverts", "use_vmac", "track_scripts", "garp",
-)  # fmt: skip
+    "mode",
+    "vrid",
+    "transport",
+    "version",
+    "advert_interval_ms",
+    "down_timer_adverts",
+    "use_vmac",
+    "track_scripts",
+    "garp",
+)
 SCRIPT_KEYS = ("name", "command", "interval_ms", "timeout_ms", "fall", "rise", "weight")
 CONNTRACKD_KEYS = ("mode", "immediate", "transport", "port", "table_max", "expectations", "hash_limit")
 ROLE_PREFIXES = ("base_", "iptables_", "conntrackd_", "keepalived_")
@@ -284,6 +302,15 @@ def _rule(x: objects.Rule) -> t.Rule:
 
 def _nat(x: objects.Nat) -> t.Nat:
     return t.Nat(
-        x.name, x.type, x.from_zones, x.to_zones, _nets(x.source), _nets(x.destination), x.protocol, tuple(x.ports),
-        IPAddress(str(x.to_address)), x.to_port, x.as_dict(),
-    )  # fmt: skip
+        x.name,
+        x.type,
+        x.from_zones,
+        x.to_zones,
+        _nets(x.source),
+        _nets(x.destination),
+        x.protocol,
+        tuple(x.ports),
+        IPAddress(str(x.to_address)),
+        x.to_port,
+        x.as_dict(),
+    )

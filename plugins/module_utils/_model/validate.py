@@ -42,9 +42,12 @@ def _segments(cluster: t.Cluster, path: str, problems: Problems) -> None:
         for other in seen.values():
             if segment.interface and segment.interface == other.interface:
                 problems.error(
-                    "interface-twice", f"{where}.interface", segment.interface, f"is the interface of {other.name} too",
+                    "interface-twice",
+                    f"{where}.interface",
+                    segment.interface,
+                    f"is the interface of {other.name} too",
                     "Each network and link has an interface of its own.",
-                )  # fmt: skip
+                )
             for left in segment.prefixes:
                 for right in other.prefixes:
                     if overlap(left, right):
@@ -78,9 +81,12 @@ def _nodes(cluster: t.Cluster, problems: Problems) -> None:
     if len(cluster.nodes) < 2:
         names = ", ".join(n.name for n in cluster.nodes)
         problems.error(
-            "too-few-nodes", f"firewall_cluster[{cluster.name}]", names, "has fewer than two nodes",
+            "too-few-nodes",
+            f"firewall_cluster[{cluster.name}]",
+            names,
+            "has fewer than two nodes",
             "Give a second host the same firewall_cluster and a firewall_node of its own.",
-        )  # fmt: skip
+        )
     owners: dict[IPAddress, str] = {}
     priorities: dict[int, str] = {}
     for node in cluster.nodes:
@@ -98,9 +104,12 @@ def _nodes(cluster: t.Cluster, problems: Problems) -> None:
                 owners.setdefault(address, f"{node.name} ({key})")
         if node.priority in priorities:
             problems.error(
-                "priority-equal", f"firewall_node[{node.name}].priority", node.priority,
-                f"is the priority of {priorities[node.priority]} too", "Different priorities make the takeover predictable.",
-            )  # fmt: skip
+                "priority-equal",
+                f"firewall_node[{node.name}].priority",
+                node.priority,
+                f"is the priority of {priorities[node.priority]} too",
+                "Different priorities make the takeover predictable.",
+            )
         priorities.setdefault(node.priority, node.name)
 
 
@@ -117,20 +126,18 @@ def _vrrp(cluster: t.Cluster, path: str, problems: Problems) -> None:
             problems.error(
                 "sync-link-missing", f"{path}.sync_links", None, "is missing, and conntrackd needs it", remedy
             )
-    if vrrp.mode == "shared" and vrrp.transport == "multicast":
-        remedy = "Use transport: unicast, or mode: per_network."
-        problems.error(
-            "shared-multicast", f"{path}.vrrp.transport", vrrp.transport, "cannot span several links", remedy
-        )
     if vrrp.mode == "shared" and vrrp.use_vmac:
         remedy = "Use mode: per_network, or use_vmac: false."
         problems.error("shared-vmac", f"{path}.vrrp.use_vmac", True, "needs one interface per instance", remedy)
     if vrrp.version == 2:
         if vrrp.advert_interval_ms % 1000:
             problems.error(
-                "vrrpv2-subsecond", f"{path}.vrrp.version", 2, f"cannot carry an advert interval of {vrrp.advert_interval_ms} ms",
+                "vrrpv2-subsecond",
+                f"{path}.vrrp.version",
+                2,
+                f"cannot carry an advert interval of {vrrp.advert_interval_ms} ms",
                 "keepalived rounds it to whole seconds: use version: 3, or advert_interval_ms: 1000.",
-            )  # fmt: skip
+            )
         if 6 in cluster.families and vrrp.mode == "per_network":
             problems.error("vrrpv2-ipv6", f"{path}.vrrp.version", 2, "has no IPv6", "Use version: 3.")
     if vrrp.mode == "shared" and cluster.sync_links and sync_family(cluster) == 0:
@@ -142,23 +149,32 @@ def _vrrp(cluster: t.Cluster, path: str, problems: Problems) -> None:
 def _conntrackd(cluster: t.Cluster, path: str, problems: Problems) -> None:
     if cluster.conntrackd.mode == "ftfw" and len(cluster.nodes) > 2:
         problems.error(
-            "ftfw-nodes", f"{path}.conntrackd.mode", "ftfw", f"loses states with {len(cluster.nodes)} nodes",
+            "ftfw-nodes",
+            f"{path}.conntrackd.mode",
+            "ftfw",
+            f"loses states with {len(cluster.nodes)} nodes",
             "One sequence counter serves all peers: use mode: notrack.",
-        )  # fmt: skip
+        )
     if cluster.conntrackd.transport != "multicast" and len(cluster.nodes) > 2:
         problems.error(
-            "sync-peers", f"{path}.conntrackd.transport", cluster.conntrackd.transport, f"reaches one peer, not {len(cluster.nodes) - 1}",
+            "sync-peers",
+            f"{path}.conntrackd.transport",
+            cluster.conntrackd.transport,
+            f"reaches one peer, not {len(cluster.nodes) - 1}",
             "conntrackd sends a unicast link to one address: use transport: multicast.",
-        )  # fmt: skip
+        )
 
 
 def _overrides(cluster: t.Cluster, path: str, problems: Problems) -> None:
     limit = cluster.conntrackd.hash_limit
     if limit is not None and limit < cluster.conntrackd.table_max:
         problems.warn(
-            "hash-limit", f"{path}.conntrackd.hash_limit", limit, f"is below table_max ({cluster.conntrackd.table_max})",
+            "hash-limit",
+            f"{path}.conntrackd.hash_limit",
+            limit,
+            f"is below table_max ({cluster.conntrackd.table_max})",
             f"conntrackd then drops states silently: use {2 * cluster.conntrackd.table_max}, or leave it out.",
-        )  # fmt: skip
+        )
 
 
 def sync_family(cluster: t.Cluster) -> int:

@@ -47,9 +47,25 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
 
 def _both(name: str, interfaces: list[str], own: list[str], peers: list[str], **more: Any) -> list[dict[str, Any]]:
     return [
-        {"name": f"{name} in", "chain": "input", "interfaces": interfaces, "source": peers, "destination": own, "action": "accept", **more},
-        {"name": f"{name} out", "chain": "output", "interfaces": interfaces, "source": own, "destination": peers, "action": "accept", **more},
-    ]  # fmt: skip
+        {
+            "name": f"{name} in",
+            "chain": "input",
+            "interfaces": interfaces,
+            "source": peers,
+            "destination": own,
+            "action": "accept",
+            **more,
+        },
+        {
+            "name": f"{name} out",
+            "chain": "output",
+            "interfaces": interfaces,
+            "source": own,
+            "destination": peers,
+            "action": "accept",
+            **more,
+        },
+    ]
 
 
 def _texts(node: t.Node, keys: list[str], version: int) -> list[str]:
@@ -79,10 +95,17 @@ def _advert(cluster: t.Cluster, node: t.Node, segment: t.Segment, version: int) 
     # IPv6 adverts come from a link-local address, which is known only on the running node.
     sources = {"in": peers, "out": own} if version == 4 else {"in": [LINK_LOCAL], "out": [LINK_LOCAL]}
     found: list[dict[str, Any]] = [
-        {"name": f"{name} {way}", "chain": chain, "interfaces": interfaces, "source": sources[way],
-         "destination": [VRRP_GROUP[version]], "protocol": "vrrp", "action": "accept"}
+        {
+            "name": f"{name} {way}",
+            "chain": chain,
+            "interfaces": interfaces,
+            "source": sources[way],
+            "destination": [VRRP_GROUP[version]],
+            "protocol": "vrrp",
+            "action": "accept",
+        }
         for way, chain in (("in", "input"), ("out", "output"))
-    ]  # fmt: skip
+    ]
     if version == 4:
         found.append(_igmp(segment.name, interfaces))
     return found
@@ -122,8 +145,12 @@ def _states(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
                 ("out", "output", "raw_output", own),
             ):
                 rule = {
-                    "interfaces": interfaces, "source": senders, "destination": receivers[way], "protocol": protocol, key: [ct.port],
-                }  # fmt: skip
+                    "interfaces": interfaces,
+                    "source": senders,
+                    "destination": receivers[way],
+                    "protocol": protocol,
+                    key: [ct.port],
+                }
                 found.append({"name": f"{name}{suffix} {way}", "chain": chain, "action": "accept", **rule})
                 found.append({"name": f"{name}{suffix} untracked {way}", "chain": raw, "action": "notrack", **rule})
     return found

@@ -11,8 +11,14 @@ from . import types as t
 
 PACKAGES = ("conntrack", "conntrackd", "ipset", "iptables", "keepalived")
 MODULES = (
-    "nf_conntrack", "nf_conntrack_netlink", "nf_defrag_ipv4", "nf_defrag_ipv6", "ip_set", "ip_set_hash_net", "xt_set", "xt_TEE",
-)  # fmt: skip
+    "nf_conntrack",
+    "nf_conntrack_netlink",
+    "nf_defrag_ipv4",
+    "nf_defrag_ipv6",
+    "ip_set",
+    "ip_set_hash_net",
+    "xt_set",
+)
 # A burst of states must fit in a socket buffer: default buffers lost some without a trace.
 SOCKET_BUFFER = 33_554_432
 
@@ -22,7 +28,6 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "base_packages": list(PACKAGES),
         "base_kernel_modules": _modules(cluster),
         "base_sysctls": _sysctls(cluster, node),
-        # Nothing here needs equal clocks: VRRP and conntrackd count by themselves. Logs do, so it warns.
     }
 
 
@@ -53,16 +58,13 @@ def _sysctls(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "net.core.netdev_max_backlog": 10_000,
     }
     for segment in cluster.segments:
+        if segment.ipv6 is None:
+            continue
         # A dot in a name would end the key: sysctl writes such names with a slash.
         name = node.interfaces[segment.name].replace(".", "/")
-        # The adverts on every link carry the address of the first one, so the way back is another link.
-        # The kernel takes the larger of this and `all`, so 2 (loose) holds whatever the distribution sets there.
-        if cluster.vrrp.mode == "shared" and isinstance(segment, t.SyncLink):
-            found[f"net.ipv4.conf.{name}.rp_filter"] = 2
-        if segment.ipv6 is not None:
-            # An address that waits for duplicate detection cannot be announced.
-            found[f"net.ipv6.conf.{name}.accept_dad"] = 0
-            found[f"net.ipv6.conf.{name}.accept_ra"] = 0
-            # Without it a pulled cable that is put back (link down, up) costs the node its IPv6 addresses.
-            found[f"net.ipv6.conf.{name}.keep_addr_on_down"] = 1
+        # An address that waits for duplicate detection cannot be announced.
+        found[f"net.ipv6.conf.{name}.accept_dad"] = 0
+        found[f"net.ipv6.conf.{name}.accept_ra"] = 0
+        # Without it a pulled cable that is put back (link down, up) costs the node its IPv6 addresses.
+        found[f"net.ipv6.conf.{name}.keep_addr_on_down"] = 1
     return found

@@ -66,7 +66,7 @@ def _shared(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
     Their sync group becomes master only when the adverts of all links have stopped, so that losing a link moves
     nothing. keepalived binds the sockets of an instance to one interface (vrrp.c), hence one instance per link.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for link in cluster.sync_links:
         version = sync_family(cluster)
         own = node.address(link.name, version)

@@ -170,8 +170,7 @@ def test_both_nodes_filter_alike(pair: dict[str, Host]) -> None:
 def flow(pair: dict[str, Host]) -> Iterator[Host]:
     """A connection that only the active node knows; returns the standby node."""
     assert wait_until(lambda: one_owner(pair))
-    active = next(host for name, host in pair.items() if owners(pair)[name])
-    standby = next(host for host in pair.values() if host is not active)
+    active, standby = sorted(pair.values(), key=lambda host: len(vips(host) & addresses(host)), reverse=True)
     arguments = " ".join(FLOW)
     active.check_output(f"conntrack --create {arguments} --state ESTABLISHED --timeout 120 --status ASSURED,SEEN_REPLY")
     yield standby

@@ -13,7 +13,6 @@ import pytest
 from tests import run
 from tests.tools import demo_result, sanity
 
-
 STEPS = run.all_steps()
 
 

@@ -147,10 +147,10 @@ class Control:
         raise SystemExit(0)
 
     @staticmethod
-    def answer(message: dict[str, Any], payload: Sequence[bytes] = ()) -> None:
-        if payload:
+    def answer(message: dict[str, Any], payload: Sequence[bytes] | None = None) -> None:
+        if payload is not None:
             message = {**message, "bytes": sum(len(part) for part in payload)}
-        parts = [json.dumps(message, separators=(",", ":")).encode() + b"\n", *payload]
+        parts = [json.dumps(message, separators=(",", ":")).encode() + b"\n", *(payload or ())]
         for part in parts:
             view = memoryview(part)
             while view:

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import time
 
 import pytest
 
-from lab.monitors.owners import Owners
+from lab.monitors.frames import link_local
+from lab.monitors.owners import Owners, mac_for
 from tests.lab_monitors.world import GATE_A4, GATE_A6, GATE_B4, GATE_B6, World
 
 pytestmark = pytest.mark.root
@@ -95,4 +97,5 @@ def test_no_neighbour_entry_is_refreshed(world: World) -> None:
     assert all(item.answered >= 15 for item in result.vips)
     assert (gateway(GATE_A4), gateway(GATE_A6)) == before
     learned = json.loads(world.host("q").run(["ip", "-j", "neigh", "show", "dev", "wan0"]).stdout)
-    assert {item["dst"] for item in learned} <= {"fe80::68:61ff:fe57:0"}
+    monitors = socket.inet_ntop(socket.AF_INET6, link_local(bytes.fromhex(mac_for(probe.name))))
+    assert {item["dst"] for item in learned} <= {monitors}

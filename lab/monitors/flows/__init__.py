@@ -13,6 +13,7 @@ from typing import Any
 
 from lab.monitors.flows.analysis import FlowResult, FlowSpec, FlowsResult, judge, mix
 from lab.monitors.host import Host
+from lab.monitors.paths import Path
 from lab.monitors.wire import MonitorError, Worker
 
 __all__ = ["CheckResult", "FlowResult", "FlowSpec", "Flows", "FlowsResult", "judge", "mix"]
@@ -27,9 +28,12 @@ class CheckResult:
 class Flows:
     """One client and one server program per network; all clients start before the first failure is looked for."""
 
-    def __init__(self, probes: Mapping[str, Host], specs: Sequence[FlowSpec]) -> None:
+    def __init__(
+        self, probes: Mapping[str, Host], paths: Sequence[Path], total: int, interactive: float = 0.2, bulk: int = 8
+    ) -> None:
         self._probes = probes
-        self._specs = tuple(specs)
+        self._specs = mix(paths, total, interactive, bulk)
+        self._lost: set[int] = set()
         self._clients: list[Worker] = []
         self._servers: list[Worker] = []
 
@@ -92,21 +96,31 @@ class Flows:
         failed = sorted(number for item in found for number in item["failed"])
         return CheckResult(len(self._specs) - len(failed), tuple(failed))
 
+    def check(self, deadline_ms: int = 10000, stall_limit_ms: float | None = None) -> FlowsResult:
+        """Check and judge without ending: flows that fail here are left out of later results, stalls start anew."""
+        result = self._judge("report", deadline_ms, stall_limit_ms)
+        self._lost.update(item.number for item in result.failures)
+        self.mark()
+        return result
+
     def stop(self, deadline_ms: int = 10000, stall_limit_ms: float | None = None) -> FlowsResult:
         """One last check of every flow, then the verdict."""
         try:
             self._all(self._clients, "halt")
-            unanswered = self.check_all(deadline_ms).failed
-            client = [item for worker in self._clients for item in _report(worker)]
-            server = [item for worker in self._servers for item in _report(worker)]
+            return self._judge("finish", deadline_ms, stall_limit_ms)
         finally:
             self.close()
-        return judge(self._specs, client, server, unanswered, stall_limit_ms)
 
     def close(self) -> None:
         for worker in (*self._clients, *self._servers):
             worker.close()
         self._clients, self._servers = [], []
+
+    def _judge(self, command: str, deadline_ms: int, stall_limit_ms: float | None) -> FlowsResult:
+        unanswered = self.check_all(deadline_ms).failed
+        client = [item for worker in self._clients for item in _report(worker, command)]
+        server = [item for worker in self._servers for item in _report(worker, command)]
+        return judge(self._specs, client, server, unanswered, stall_limit_ms, self._lost)
 
     def _wait_established(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
@@ -130,7 +144,7 @@ class Flows:
             worker.reply()
 
 
-def _report(worker: Worker) -> list[dict[str, Any]]:
-    _, data = worker.ask_bytes("finish")
+def _report(worker: Worker, command: str) -> list[dict[str, Any]]:
+    _, data = worker.ask_bytes(command)
     found: list[dict[str, Any]] = json.loads(data)
     return found

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,13 +69,16 @@ def judge(
     server: Iterable[Mapping[str, Any]],
     unanswered: Iterable[int] = (),
     stall_limit_ms: float | None = None,
+    without: Collection[int] = (),
 ) -> FlowsResult:
-    """client and server: the workers' reports; unanswered: flows that failed the last check."""
+    """client and server: the workers' reports; unanswered: flows that failed the last check; without: not judged."""
     clients = {int(item["flow"]): item for item in client}
     servers = {int(item["flow"]): item for item in server}
     late = set(unanswered)
     results = []
     for number, spec in enumerate(specs):
+        if number in without:
+            continue
         mine, other = clients.get(number), servers.get(number)
         outcome, detail = _outcome(spec, mine, other, number in late, stall_limit_ms)
         results.append(

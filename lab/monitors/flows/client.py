@@ -122,8 +122,9 @@ class Client:
         elif command == "halt":
             self.halted = True
             self.control.answer({})
-        elif command == "finish":
-            self.finish(now)
+        elif command in ("report", "finish"):
+            self.report(now)
+            self.done = command == "finish"
         else:
             established = sum(1 for flow in self.flows if flow.received and not flow.error)
             failed = [flow for flow in self.flows if flow.error]
@@ -131,7 +132,7 @@ class Client:
             text = f"to {first.config['connect']} port {first.config['port']}: {first.error}" if first else ""
             self.control.answer({"established": established, "failed": len(failed), "first": text})
 
-    def finish(self, now: int) -> None:
+    def report(self, now: int) -> None:
         for flow in self.flows:
             flow.progress(now)
         found = [
@@ -148,7 +149,6 @@ class Client:
             for flow in self.flows
         ]
         self.control.answer({"flows": len(found)}, [json.dumps(found).encode()])
-        self.done = True
 
     def connect(self, flow: Flow) -> None:
         config = flow.config

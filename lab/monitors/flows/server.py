@@ -65,13 +65,13 @@ class Server:
                     self.serve(self.open[number])
 
     def handle(self, command: str) -> None:
-        if command == "finish":
+        if command in ("report", "finish"):
             found = [
                 {"flow": item.flow, "peer": item.peer, "error": item.error, "received": item.received}
                 for item in self.all
             ]
             self.control.answer({"connections": len(found)}, [json.dumps(found).encode()])
-            self.done = True
+            self.done = command == "finish"
             return
         self.control.answer({"open": len(self.open), "accepted": len(self.all)})
 

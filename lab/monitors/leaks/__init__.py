@@ -4,20 +4,22 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lab.monitors.host import ProbeHost
 from lab.monitors.paths import Canary
-from lab.monitors.wire import MonitorError, Worker
+from lab.monitors.wire import Worker
 
-__all__ = ["Leak", "Leaks", "LeaksResult", "judge"]
+__all__ = ["Leak", "LeakRecords", "Leaks", "LeaksResult", "analyse"]
 
 INTERVAL_NS = 20_000_000
 AT_ONCE = 12  # per network; more canaries take turns
 PRIORITY = 35
+MOST_EXAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,15 @@ class Leak:
 
 
 @dataclass(frozen=True)
+class LeakRecords:
+    canaries: tuple[Canary, ...]
+    sent: tuple[tuple[int, int], ...]  # when, number of the canary
+    arrived: tuple[Leak, ...]  # in order of time
+    uncounted: int  # arrivals without a record, because there were too many
+    errors: int  # attempts to send that failed
+
+
+@dataclass(frozen=True)
 class LeaksResult:
     void: str | None
     leaked: int
@@ -39,22 +50,25 @@ class LeaksResult:
     examples: tuple[Leak, ...]  # the first ones
 
 
-def judge(canaries: Sequence[Canary], reports: Mapping[str, Mapping[str, Any]]) -> LeaksResult:
-    """reports: network -> what its worker counted. Pure."""
-    sent = {int(number): counts for report in reports.values() for number, counts in report["sent"].items()}
-    silent = [item for number, item in enumerate(canaries) if not sent.get(number, (0, 0))[0]]
-    reasons = [
-        f"no {item.protocol} canary left {item.client_network} for {item.target}: "
-        f"{sent.get(number, (0, 0))[1]} attempts failed"
-        for number, item in enumerate(canaries)
-        if item in silent
-    ]
-    leaks = [Leak(network=network, **item) for network, report in reports.items() for item in report["examples"]]
+def analyse(records: LeakRecords, fault_ns: int | None = None, until_ns: int | None = None) -> LeaksResult:
+    """Judge the time between two moments, or all. Pure."""
+
+    def inside(t: int) -> bool:
+        return (fault_ns is None or t >= fault_ns) and (until_ns is None or t <= until_ns)
+
+    sent = [number for t, number in records.sent if inside(t)]
+    leaks = [item for item in records.arrived if inside(item.t_ns)]
+    silent = [item for number, item in enumerate(records.canaries) if number not in set(sent)]
+    reasons = [f"no {item.protocol} canary left {item.client_network} for {item.target}" for item in silent]
+    if records.errors and reasons:
+        reasons.append(f"{records.errors} attempts failed")
+    if not records.canaries:
+        reasons.append("there was no canary to send")
     return LeaksResult(
-        void="; ".join(reasons) or (None if canaries else "there was no canary to send"),
-        leaked=sum(int(report["arrived"]) for report in reports.values()),
-        sent=sum(int(counts[0]) for counts in sent.values()),
-        examples=tuple(sorted(leaks, key=lambda leak: leak.t_ns)),
+        void="; ".join(reasons) or None,
+        leaked=len(leaks) + records.uncounted,
+        sent=len(sent),
+        examples=tuple(leaks[:MOST_EXAMPLES]),
     )
 
 
@@ -65,10 +79,10 @@ class Leaks:
         self._probes = probes
         self._canaries = tuple(canaries)
         self._workers: dict[str, Worker] = {}
+        self.records = LeakRecords(self._canaries, (), (), 0, 0)
 
     def start(self) -> None:
-        if not self._canaries:
-            raise MonitorError("leaks: there is no canary to send")
+        """Start all workers. Without any canary (the policy accepts everything) the result will be void."""
         send: dict[str, list[dict[str, Any]]] = defaultdict(list)
         ports: dict[int, set[int]] = defaultdict(set)
         for number, item in enumerate(self._canaries):
@@ -105,21 +119,33 @@ class Leaks:
             self.close()
             raise
 
-    def so_far(self) -> LeaksResult:
-        return self._collect("status")
+    def arrived(self) -> int:
+        """How many have leaked up to now."""
+        for worker in self._workers.values():
+            worker.post("status")
+        return sum(int(worker.reply()["arrived"]) for worker in self._workers.values())
 
-    def stop(self) -> LeaksResult:
+    def stop(self, fault_ns: int | None = None, until_ns: int | None = None) -> LeaksResult:
+        """Stop, collect, judge; the records stay in self.records for other windows."""
+        sent: list[tuple[int, int]] = []
+        leaks: list[Leak] = []
+        uncounted = errors = 0
         try:
-            return self._collect("finish")
+            for network, worker in self._workers.items():
+                report, data = worker.ask_bytes("finish")
+                log = array("q")
+                log.frombytes(data)
+                sent += zip(log[::2], log[1::2], strict=True)
+                leaks += (Leak(network=network, **item) for item in report["kept"])
+                uncounted += report["arrived"] - len(report["kept"])
+                errors += report["errors"]
         finally:
             self.close()
+        ordered = tuple(sorted(leaks, key=lambda leak: leak.t_ns))
+        self.records = LeakRecords(self._canaries, tuple(sorted(sent)), ordered, uncounted, errors)
+        return analyse(self.records, fault_ns, until_ns)
 
     def close(self) -> None:
         for worker in self._workers.values():
             worker.close()
         self._workers = {}
-
-    def _collect(self, command: str) -> LeaksResult:
-        for worker in self._workers.values():
-            worker.post(command)
-        return judge(self._canaries, {network: worker.reply() for network, worker in self._workers.items()})

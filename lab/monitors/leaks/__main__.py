@@ -8,13 +8,14 @@ import select
 import socket
 import struct
 import time
+from array import array
 from typing import Any
 
 from lab.monitors import bpf, frames, realtime, stamps
 from lab.monitors.leaks import packets
 from lab.monitors.wire import Control
 
-MOST_EXAMPLES = 20
+MOST_KEPT = 10000  # arrivals; more are only counted
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC = 263, 1, 1
 
 
@@ -36,9 +37,13 @@ class Canary:
             self.sock = socket.socket(family, socket.SOCK_DGRAM)
             self.where = (config["target"], config["port"])
         self.sock.setblocking(False)
+        if family == socket.AF_INET6:
+            self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, packets.HOP_LIMIT)
+        else:
+            self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, packets.HOP_LIMIT)
         self.sock.bind((config["bind"], 0))
 
-    def send(self) -> None:
+    def send(self, log: array[int]) -> None:
         if self.config["protocol"] == "tcp":
             data = packets.syn(
                 self.config["bind"], self.config["target"], self.number, self.config["port"], self.counter
@@ -48,6 +53,7 @@ class Canary:
         try:
             self.sock.sendto(data, self.where)
             self.counter += 1
+            log.extend((time.monotonic_ns(), self.number))
         except OSError:
             self.errors += 1
 
@@ -60,7 +66,8 @@ class Watcher:
         self.canaries = [Canary(item) for item in config["send"]]
         self.turn = 0
         self.arrived = 0
-        self.examples: list[dict[str, Any]] = []
+        self.kept: list[dict[str, Any]] = []
+        self.sent: array[int] = array("q")
         self.socks = [self.open(config["interface"], family, ports) for family, ports in config["receive"]]
         self.last_read = time.monotonic_ns()
         self.done = False
@@ -86,7 +93,7 @@ class Watcher:
             now = time.monotonic_ns()
             if now >= due:
                 for _ in range(min(self.at_once, len(self.canaries))):
-                    self.canaries[self.turn].send()
+                    self.canaries[self.turn].send(self.sent)
                     self.turn = (self.turn + 1) % len(self.canaries)
                 due = max(due + self.interval, now)
                 continue
@@ -107,14 +114,17 @@ class Watcher:
                 if found is None:
                     continue
                 self.arrived += 1
-                if len(self.examples) < MOST_EXAMPLES:
-                    self.examples.append({"t_ns": batch.arrival(ancillary), **found.__dict__})
+                if len(self.kept) < MOST_KEPT:
+                    self.kept.append({"t_ns": batch.arrival(ancillary), **found.__dict__})
         self.last_read = batch.now
 
     def handle(self, command: str) -> None:
-        sent = {str(item.number): [item.counter, item.errors] for item in self.canaries}
-        self.control.answer({"arrived": self.arrived, "sent": sent, "examples": self.examples})
-        self.done = self.done or command == "finish"
+        if command != "finish":
+            self.control.answer({"arrived": self.arrived})
+            return
+        report = {"arrived": self.arrived, "kept": self.kept, "errors": sum(item.errors for item in self.canaries)}
+        self.control.answer(report, [self.sent.tobytes()])
+        self.done = True
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ SYN_SEQUENCE = 0xFA17  # upper half; the counter is the lower
 SYN_WINDOW = 0x4866
 SYN = 0x02
 TCP, UDP = 6, 17
+HOP_LIMIT = 64  # as sent
 SOURCE_PORTS = 20000  # of the SYN packets, plus the number of the canary
 
 
@@ -39,16 +40,21 @@ def syn(source: str, target: str, number: int, port: int, counter: int) -> bytes
 
 
 def recognise(frame: bytes) -> Arrival | None:
-    """What has arrived, if it is a canary."""
+    """What has arrived, if it is a canary that somebody forwarded.
+
+    A canary with its hop limit as sent is a copy that a switch flooded, on its way to the firewall.
+    """
     if len(frame) < 42:
         return None
     if int.from_bytes(frame[12:14], "big") == ETH_IPV4:
-        family, protocol, start = 4, frame[23], 14 + 4 * (frame[14] & 15)
+        family, protocol, hops, start = 4, frame[23], frame[22], 14 + 4 * (frame[14] & 15)
         source, target = (socket.inet_ntop(socket.AF_INET, frame[at : at + 4]) for at in (26, 30))
     elif len(frame) >= 62:
-        family, protocol, start = 6, frame[20], 54
+        family, protocol, hops, start = 6, frame[20], frame[21], 54
         source, target = (socket.inet_ntop(socket.AF_INET6, frame[at : at + 16]) for at in (22, 38))
     else:
+        return None
+    if hops >= HOP_LIMIT:
         return None
     body = frame[start:]
     port = int.from_bytes(body[2:4], "big")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from lab.monitors.host import ProbeHost
 from lab.monitors.owners.analysis import OwnersResult, Span, VipResult, analyse
@@ -16,7 +17,11 @@ __all__ = ["OwnerRecord", "Owners", "OwnersResult", "Span", "VipResult", "analys
 INTERVAL_NS = 50_000_000
 AT_ONCE = 20  # more VIPs than these take turns
 PRIORITY = 40
-MAC = "02686157{:04x}"  # locally administered; the last bytes tell the networks apart in a packet capture
+
+
+def mac_for(host: str) -> str:
+    """A locally administered MAC address that no interface has; hosts on one network must not share it."""
+    return "026861" + sha256(host.encode()).hexdigest()[:6]
 
 
 class Owners:
@@ -32,14 +37,14 @@ class Owners:
         if not self._vips:
             raise MonitorError("owners: there is no VIP to ask for")
         try:
-            for number, (network, vips) in enumerate(self._vips.items()):
+            for network, vips in self._vips.items():
                 probe = self._probes[network]
                 worker = Worker(probe, "lab.monitors.owners")
                 self._workers[network] = worker
                 worker.post(
                     "configure",
                     interface=probe.interface,
-                    mac=MAC.format(number),
+                    mac=mac_for(probe.name),
                     vips=vips,
                     interval_ns=INTERVAL_NS,
                     at_once=AT_ONCE,

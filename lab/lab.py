@@ -24,7 +24,7 @@ from .container import Container
 from .hosts import NodeHost, ProbeHost
 from .inventory import Inventory
 from .inventory import read as read_inventory
-from .traffic import plan as traffic_plan
+from .traffic import plans as traffic_plans
 from .plan import LabPlan, NodePlan, Port, ProbePlan
 from .plan import make as make_plan
 from .progress import step
@@ -106,9 +106,9 @@ def _locked(name: str) -> Iterator[None]:
 
 def _extra(inventory: Inventory) -> Mapping[tuple[str, str], list[str]]:
     return {
-        (cluster.name, key): list(addresses)
-        for cluster in inventory.clusters
-        for key, addresses in traffic_plan(cluster).extra_addresses.items()
+        (cluster, key): list(addresses)
+        for cluster, plan in traffic_plans(inventory.clusters).items()
+        for key, addresses in plan.extra_addresses.items()
     }
 
 

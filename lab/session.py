@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from .cases import Case
 from .faults import Faults
 from .hosts import NodeHost
-from .traffic import TrafficPlan
-from .traffic import plan as traffic_plan
+from .traffic import plans as traffic_plans
 from .monitors.blackout import Blackout, BlackoutResult
 from .monitors.blackout import analyse as analyse_blackout
 from .monitors.flows import Flows, FlowsResult
@@ -67,7 +66,7 @@ class Session:
     def __init__(self, pair: Pair, flows: int, seed: int) -> None:
         self.pair = pair
         self.faults = Faults(pair.lab)
-        self.plan: TrafficPlan = traffic_plan(pair.cluster)
+        self.plan = traffic_plans(pair.lab.clusters)[pair.cluster.name].require()
         self._random = random.Random(seed)
         vips = {network.name: [str(vip.address) for vip in network.vips] for network in pair.cluster.networks}
         self.blackout = Blackout(pair.probes, self.plan.streams)

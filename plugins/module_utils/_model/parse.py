@@ -188,7 +188,7 @@ def _vrrp(top: Reader, profile: t.Profile, linked: bool, problems: Problems) -> 
     return t.Vrrp(
         mode=mode,
         vrid=r.number("vrid", 1, 255, 0, code="vrid"),
-        transport=r.choice("transport", ("unicast", "multicast"), "unicast" if mode == "shared" else "multicast"),
+        transport=r.choice("transport", ("unicast", "multicast"), "multicast"),
         version=version,
         advert_interval_ms=advert,
         down_timer_adverts=r.number("down_timer_adverts", 1, 100, profile.down_timer_adverts),

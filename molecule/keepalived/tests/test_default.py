@@ -32,7 +32,8 @@ SETTLE_S = 20.0
 @pytest.fixture(scope="module")
 def pair() -> dict[str, Host]:
     inventory = os.environ["HAFW_TEST_INVENTORY"]
-    hosts = testinfra.get_hosts(["ansible://firewalls"], ansible_inventory=inventory)
+    ssh_config = f"{inventory}.ssh_config"
+    hosts = testinfra.get_hosts(["ansible://firewalls"], ansible_inventory=inventory, ssh_config=ssh_config)
     return {str(host.check_output("hostname")): host for host in hosts}
 
 
@@ -100,7 +101,9 @@ def test_nobody_else_can_write_what_root_runs(host: Host) -> None:
 def test_no_secret_is_world_readable(host: Host) -> None:
     assert host.check_output("find /etc/ssh -name 'ssh_host_*_key' -perm /077 -print") == ""
     words = "auth_pass|password|passphrase|secret|PRIVATE KEY"
-    holding = host.run(f"grep -rlE '{words}' /etc/conntrackd /etc/keepalived /etc/linuxha").stdout.split()
+    holding = host.run(
+        f"grep -rlE --exclude='*.sample' '{words}' /etc/conntrackd /etc/keepalived /etc/linuxha"
+    ).stdout.split()
     assert [path for path in holding if host.file(path).mode & 0o004] == []
 
 

@@ -18,6 +18,7 @@ from itertools import pairwise
 from lab.monitors.owners.records import ANNOUNCED, ANSWERED, ASKED, OwnerRecord
 
 MS = 1_000_000
+VIRTUAL = ("00:00:5e:00:01:", "00:00:5e:00:02:")  # of VRRP, see use_vmac
 HOLE = 2  # with a question each 50 ms: two MAC addresses inside one window of 100 ms
 
 
@@ -93,10 +94,17 @@ def _vip(vip: str, network: str, found: list[OwnerRecord], grace_ms: float, name
     number = {t: k for k, t in enumerate(asked)}
     answers: dict[str, set[int]] = defaultdict(set)
     answered = 0
+    shared: set[tuple[str, int]] = set()
     for item in found:
         if item.kind == ANSWERED and item.asked_ns in number:
             answered += 1
-            answers[names.get(item.mac, item.mac)].add(number[item.asked_ns])
+            owner, k = names.get(item.mac, item.mac), number[item.asked_ns]
+            if item.mac.startswith(VIRTUAL):
+                # All nodes have this MAC address: only a second answer to the same question gives a second owner away.
+                if (item.mac, k) in shared:
+                    owner += " (second answer)"
+                shared.add((item.mac, k))
+            answers[owner].add(k)
     # The last question may not have been answered yet when the recording ended.
     many = len(asked) - 1
     owners: list[tuple[str, ...]] = [() for _ in range(max(0, many))]

@@ -57,6 +57,12 @@ def test_one_node_with_two_interfaces_is_one_owner() -> None:
     assert (found.dual_ms, found.changes) == (0, 0)
 
 
+def test_two_nodes_with_one_virtual_mac_address() -> None:
+    virtual = "00:00:5e:00:01:33"
+    assert judge([[virtual]] * 20).dual_ms == 0
+    assert judge([[virtual, virtual]] * 20).dual_owner_ms == 750
+
+
 def test_an_owner_that_comes_back_changed_nothing() -> None:
     assert judge([["a"]] * 5 + [[]] * 10 + [["a"]] * 5).changes == 0
 

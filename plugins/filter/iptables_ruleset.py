@@ -18,7 +18,7 @@ options:
   _input:
     description:
       - The role's variables without their prefix, so C(zones), C(rules), C(nat), C(vips), C(cluster_rules),
-        C(advert_copies), C(management), C(gate), C(antispoof), C(output), C(log_drops), C(echo_rate).
+        C(management), C(gate), C(antispoof), C(output), C(log_drops), C(echo_rate).
       - A missing one means the default of the role.
     type: dict
     required: true

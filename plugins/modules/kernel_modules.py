@@ -32,44 +32,21 @@ options:
     type: list
     elements: str
     required: true
-  options:
-    description:
-      - Module to its options. They are written for the next time the module is loaded, and set in a loaded one where it
-        allows that and the node is not a container.
-    type: dict
-    default: {}
   path:
-    description: The file with the names.
+    description: The file.
     type: path
     default: /etc/modules-load.d/linuxha.conf
-  options_path:
-    description: The file with the options.
-    type: path
-    default: /etc/modprobe.d/linuxha.conf
 """
 
 EXAMPLES = r"""
 - name: Connection tracking, before its sysctls are set
   linuxha.firewall.kernel_modules:
     name: [nf_conntrack, nf_conntrack_netlink]
-    options:
-      nf_conntrack: {hashsize: 262144}
 """
 
 RETURN = r"""
 loaded:
   description: The modules that were loaded by this run.
-  returned: always
-  type: list
-  elements: str
-changes:
-  description: The options that were changed in loaded modules, one line each.
-  returned: always
-  type: list
-  elements: str
-  sample: ["nf_conntrack.hashsize: 65536 -> 262144"]
-refused:
-  description: The options that a loaded module does not let change. They hold from the next boot on.
   returned: always
   type: list
   elements: str
@@ -89,9 +66,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "list", "elements": "str", "required": True},
-            "options": {"type": "dict", "default": {}},
             "path": {"type": "path", "default": "/etc/modules-load.d/linuxha.conf"},
-            "options_path": {"type": "path", "default": "/etc/modprobe.d/linuxha.conf"},
         },
         supports_check_mode=True,
     )

@@ -32,7 +32,7 @@ options:
   optional:
     description:
       - Keys, with wildcards as in a shell, that may be missing or read-only, as several are in a container.
-        They are returned in RV(skipped) and warned about when they keep another value.
+        They are returned in RV(unavailable) and warned about when they keep another value.
     type: list
     elements: str
     default: []
@@ -65,7 +65,7 @@ changes:
   type: list
   elements: str
   sample: ["net.netfilter.nf_conntrack_tcp_loose: 1 -> 0"]
-skipped:
+unavailable:
   description: Optional keys that are missing or cannot be written here.
   returned: always
   type: list

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import (
-    Address,
     Net,
     PortRange,
     Reader,
@@ -18,7 +17,6 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields im
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 CLUSTER_KEYS = ("name", "chain", "interfaces", "source", "destination", "protocol", "ports", "source_ports", "action")
-COPY_KEYS = ("name", "protocol", "source", "destination", "gateway")
 CHAINS = ("input", "output", "raw_prerouting", "raw_output")
 
 
@@ -44,21 +42,6 @@ class Management:
     interfaces: tuple[str, ...]
     sources: tuple[Net, ...] = ()
     port: int = 22
-
-
-@dataclass(frozen=True)
-class AdvertCopy:
-    """A packet of this node that is sent over a second link at the same moment."""
-
-    name: str
-    protocol: Optional[str]
-    source: Address
-    destination: Address
-    gateway: Address
-
-    @property
-    def family(self) -> int:
-        return self.gateway.version
 
 
 def parse_cluster_rules(
@@ -109,23 +92,3 @@ def parse_management(
     sources = reader.networks("sources")
     port = reader.number("port", 1, 65535, 22)
     return Management(interfaces, sources, port or 22), tuple(problems)
-
-
-def parse_advert_copies(
-    raw: object, path: str = "iptables_advert_copies"
-) -> tuple[tuple[AdvertCopy, ...], tuple[Problem, ...]]:
-    problems: list[Problem] = []
-    copies: list[AdvertCopy] = []
-    for reader in entries(raw, path, COPY_KEYS, problems):
-        name, protocol = reader.text("name", required=True), reader.protocol()
-        source, destination, gateway = (
-            reader.address("source"),
-            reader.address("destination"),
-            reader.address("gateway"),
-        )
-        if source is None or destination is None or gateway is None:
-            continue
-        if not source.version == destination.version == gateway.version:
-            reader.problem("gateway", str(gateway), "is of another family", "All three addresses are of one family.")
-        copies.append(AdvertCopy(name, protocol, source, destination, gateway))
-    return tuple(copies), tuple(problems)

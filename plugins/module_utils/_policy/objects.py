@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cluster import (
-    AdvertCopy,
     ClusterRule,
     Management,
 )
@@ -125,7 +124,6 @@ class Ruleset:
     nat: tuple[Nat, ...] = ()
     cluster_rules: tuple[ClusterRule, ...] = ()
     management: Optional[Management] = None
-    advert_copies: tuple[AdvertCopy, ...] = ()
     options: Options = field(default_factory=Options)
 
 

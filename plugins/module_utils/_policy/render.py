@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import match
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cluster import ClusterRule, Management
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import families
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.nat import nat_table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import (
     ANY,
@@ -79,7 +80,7 @@ def _closed(ruleset: Ruleset, family: int) -> str:
     table.add("INPUT", "-i lo", "loopback", "-j ACCEPT")
     table.add("OUTPUT", "-o lo", "loopback", "-j ACCEPT")
     _management(table, ruleset.management, family, "INPUT", "OUTPUT", "-j ACCEPT")
-    if family == 6 and ruleset.management:
+    if family == 6 and ruleset.management and 6 in families(ruleset.management.sources):
         _neighbours(table)
     raw = Table("raw", PREROUTING="ACCEPT", OUTPUT="ACCEPT")
     return (
@@ -103,12 +104,6 @@ def _raw(ruleset: Ruleset, family: int) -> Table:
         if rule.chain.startswith("raw") or rule.protocol == "vrrp":
             for matches in _cluster_matches(rule, family):
                 table.add(_RAW_HOOKS[rule.chain], matches, f"cluster {rule.name}", "-j CT --notrack")
-    for copy in ruleset.advert_copies:
-        if copy.family == family:
-            matches = " ".join(
-                ["-s", str(copy.source), "-d", str(copy.destination), *match.protocol(copy.protocol, family)]
-            )
-            table.add("OUTPUT", matches, f"cluster {copy.name}", f"-j TEE --gateway {copy.gateway}")
     if ruleset.options.antispoof != "off":
         loose = " --loose" if ruleset.options.antispoof == "loose" else ""
         for zone in ruleset.zones:

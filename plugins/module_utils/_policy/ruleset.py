@@ -18,7 +18,6 @@ KEYS = (
     "vips",
     "cluster_rules",
     "management",
-    "advert_copies",
     "gate",
     "antispoof",
     "output",
@@ -47,10 +46,8 @@ def parse(raw: Mapping[str, Any], prefix: str = "iptables_") -> tuple[objects.Ru
     problems += found
     management, found = cluster.parse_management(raw.get("management"), f"{prefix}management")
     problems += found
-    copies, found = cluster.parse_advert_copies(raw.get("advert_copies"), f"{prefix}advert_copies")
-    problems += found
     options = _options(raw, prefix, problems)
-    return objects.Ruleset(zones, rules, nat, cluster_rules, management, copies, options), tuple(problems)
+    return objects.Ruleset(zones, rules, nat, cluster_rules, management, options), tuple(problems)
 
 
 def _options(raw: Mapping[str, Any], prefix: str, problems: list[Problem]) -> objects.Options:

@@ -60,7 +60,7 @@ def test_sysctl_optional_keys_may_be_missing_or_read_only(root: Path) -> None:
     values: dict[str, object] = {MAXIMUM: 262144, "net.core.rmem_max": 1}
     first = sysctls(root, values, optional=["net.core.*", MAXIMUM])
     assert "msg" not in first
-    assert len(first["skipped"]) == 2
+    assert len(first["unavailable"]) == 2
     assert len(first["notes"]) == 1
     assert f"-{MAXIMUM} = 262144" in (root / "etc/sysctl.d/60-linuxha.conf").read_text()
     # Told once, not at every run.
@@ -75,9 +75,8 @@ def test_sysctl_finds_the_files_that_forward_before_the_rules(root: Path) -> Non
     assert "99-local.conf" in notes[0]
 
 
-def module_params(root: Path, *names: str, **options: Any) -> dict[str, Any]:
-    paths = {"path": str(root / "load.conf"), "options_path": str(root / "options.conf")}
-    return {"name": list(names), "options": options, **paths}
+def module_params(root: Path, *names: str) -> dict[str, Any]:
+    return {"name": list(names), "path": str(root / "load.conf")}
 
 
 def test_modules_built_in_count_as_loaded(tmp_path: Path) -> None:
@@ -105,26 +104,10 @@ def test_without_module_directory_nothing_is_loaded_and_nothing_fails(tmp_path: 
     assert not kernel_modules.apply(params, lambda *_a, **_k: (1, "", "no"), False, tmp_path)["changed"]
 
 
-def test_options_of_modules_are_set_and_rounding_is_no_difference(tmp_path: Path) -> None:
-    size = tmp_path / "sys/module/nf_conntrack/parameters/hashsize"
-    size.parent.mkdir(parents=True)
-    size.write_text("65536\n")
-    params = module_params(tmp_path, "nf_conntrack", nf_conntrack={"hashsize": 262144})
-    first = kernel_modules.apply(params, lambda *_a, **_k: (0, "", ""), False, tmp_path)
-    assert first["changes"] == ["nf_conntrack.hashsize: 65536 -> 262144"]
-    assert "options nf_conntrack hashsize=262144\n" in (tmp_path / "options.conf").read_text()
-    size.write_text("262656\n")
-    assert not kernel_modules.apply(params, lambda *_a, **_k: (0, "", ""), False, tmp_path)["changed"]
-
-
-def test_a_container_leaves_the_options_of_the_machine_alone(tmp_path: Path) -> None:
-    size = tmp_path / "sys/module/nf_conntrack/parameters/hashsize"
-    size.parent.mkdir(parents=True)
-    size.write_text("65536\n")
-    (tmp_path / ".dockerenv").touch()
-    params = module_params(tmp_path, "nf_conntrack", nf_conntrack={"hashsize": 262144})
-    assert kernel_modules.apply(params, lambda *_a, **_k: (0, "", ""), False, tmp_path)["changes"] == []
-    assert size.read_text() == "65536\n"
+def test_sysctl_a_table_that_the_kernel_rounded_up_is_large_enough(root: Path) -> None:
+    (root / "proc/sys/net/netfilter/nf_conntrack_buckets").write_text("300032\n")
+    assert sysctls(root, {"net.netfilter.nf_conntrack_buckets": 300000})["changes"] == []
+    assert sysctls(root, {"net.netfilter.nf_conntrack_buckets": 200000})["changes"]
 
 
 def test_sysctl_a_key_of_its_own_is_stronger_than_a_wildcard(root: Path) -> None:

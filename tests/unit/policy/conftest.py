@@ -80,15 +80,6 @@ def full_input() -> dict[str, Any]:
             {"name": "vrrp", "chain": "input", "interfaces": ["eth3"], "source": "203.0.113.66", "protocol": "vrrp"},
             {"name": "sync", "chain": "output", "interfaces": ["eth3"], "protocol": "udp", "ports": [3780]},
         ],
-        "advert_copies": [
-            {
-                "name": "second link",
-                "protocol": "vrrp",
-                "source": "203.0.113.65",
-                "destination": "203.0.113.66",
-                "gateway": "203.0.113.74",
-            }
-        ],
         "management": {"interfaces": ["eth0"], "sources": ["203.0.113.0/26"], "port": 22},
         "gate": True,
         "log_drops": True,

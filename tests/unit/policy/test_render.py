@@ -189,12 +189,6 @@ def test_many_ports_are_spread_over_rules() -> None:
     assert [len(item[3].split(",")) for item in found] == [15, 2]
 
 
-def test_advertisements_are_untracked_and_copied_to_the_second_link(files: dict[str, str]) -> None:
+def test_advertisements_are_untracked(files: dict[str, str]) -> None:
     raw = rules(files["rules.v4"], "raw")
     assert any(line.startswith("-A PREROUTING -s 203.0.113.66 -i eth3 -p 112") for line in raw)
-    copies = [line for line in raw if "-j TEE" in line]
-    assert copies == [
-        '-A OUTPUT -s 203.0.113.65 -d 203.0.113.66 -p 112 -m comment --comment "cluster second link" '
-        "-j TEE --gateway 203.0.113.74"
-    ]
-    assert "TEE" not in files["rules.v6"]

@@ -52,9 +52,8 @@ class ActionModule(ActionBase):
         errors = [finding for finding in findings if finding.severity == "error"]
         settling = bool(errors) and all(finding.settles for finding in errors) and args["attempts_left"] > 0
         summary = verify.summary(expectation, reports)
-        result.update(
-            changed=False, findings=[asdict(finding) for finding in findings], settling=settling, summary=summary
-        )
+        result.update(changed=False, settling=settling, summary=summary)
+        result["findings"] = [asdict(finding) for finding in findings]
         # A node whose answer is an error of the module is out of the play and cannot speak.
         speakers = [node for node in plan["nodes"] if node not in failed]
         if speakers[:1] != [plan["node"]]:
@@ -63,10 +62,12 @@ class ActionModule(ActionBase):
             display.display(f"cluster {expectation.name} settles: " + "; ".join(f"{e.path}: {e.what}" for e in errors))
             time.sleep(args["delay"])
             return {**result, "msg": "settling"}
-        lines = [*summary, *(verify.table(expectation.name, findings) if findings else ["  nothing to report"])]
-        display.display("\n".join(["", *lines, ""]))
+        table = verify.table(expectation.name, findings) if findings else ["  nothing to report"]
         if errors:
-            return {**result, "failed": True, "msg": "\n".join(str(finding) for finding in errors)}
+            # The message is printed in lines, the rest of a failure as one long line: it stays short.
+            display.display("\n".join(["", *summary]))
+            return {"changed": False, "failed": True, "settling": False, "msg": "\n".join(table)}
+        display.display("\n".join(["", *summary, *table]))
         return {**result, "msg": summary[0]}
 
     @staticmethod

@@ -47,6 +47,8 @@ def gateway(run_command: Callable[..., Any]) -> Run:
             environ_update={"LC_ALL": "C"},
             path_prefix="/usr/local/sbin:/usr/sbin:/sbin",
         )
+        if rc == NOT_FOUND and "failed to run command" in stderr:
+            stderr = f"{argv[0]} is not installed"
         return Answer(rc, stdout, stderr)
 
     return run

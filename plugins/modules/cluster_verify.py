@@ -61,9 +61,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: All findings as text when there is an error, else the headline of the summary.
+  returned: always
+  type: str
 findings:
   description: Every difference, the worst first.
-  returned: always
+  returned: success, and by the nodes that do not speak
   type: list
   elements: dict
   contains:
@@ -93,7 +97,7 @@ settling:
   type: bool
 summary:
   description: The cluster on one screen, in lines.
-  returned: always
+  returned: success, and by the nodes that do not speak
   type: list
   elements: str
 """

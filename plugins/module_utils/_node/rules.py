@@ -9,6 +9,22 @@ import re
 from collections.abc import Mapping
 
 _COUNTERS = re.compile(r"\s*\[\d+:\d+\]\s*")
+_PROTOCOL = re.compile(r"(?<= -p )\S+")
+# iptables 1.8.11 prints numbers where 1.8.9 takes the names of /etc/protocols.
+_NUMBERS = {
+    "icmp": "1",
+    "igmp": "2",
+    "tcp": "6",
+    "udp": "17",
+    "gre": "47",
+    "esp": "50",
+    "ah": "51",
+    "ipv6-icmp": "58",
+    "icmpv6": "58",
+    "vrrp": "112",
+    "sctp": "132",
+    "udplite": "136",
+}
 _TOKEN = re.compile(r"[^\s,/\[\]\"]+")
 
 
@@ -23,7 +39,8 @@ def _masked(line: str, mask: Mapping[str, str]) -> str:
             return f"<{mask[head.strip('[]')]}>:{port}"
         return f"<{mask[word]}>" if word in mask else word
 
-    return _TOKEN.sub(replace, line)
+    numbered = _PROTOCOL.sub(lambda match: _NUMBERS.get(match[0], match[0]), line)
+    return _TOKEN.sub(replace, numbered)
 
 
 def normalise(text: str, mask: Mapping[str, str]) -> str:

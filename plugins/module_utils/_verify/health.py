@@ -18,7 +18,7 @@ def check_node(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
         if unit["active"] != "active":
             yield Finding(
                 f"{path}/{name}",
-                f"the unit is {unit['active'] or 'unknown'} ({unit['result'] or unit['sub'] or unit['load']})",
+                f"the unit is {unit['active'] or 'unknown'} ({_detail(unit)})",
                 "active",
                 f"Read why: journalctl -u {name}. Then run the site playbook again.",
                 settles=unit["active"] in ("activating", "reloading"),
@@ -32,14 +32,14 @@ def check_node(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
                 WARNING,
             )
     yield from _rules(f"{path}/rules", info["rules"])
-    for family, on in info["forwarding"].items():
-        if not on:
-            yield Finding(
-                f"{path}/forwarding",
-                f"{family} forwarding is off",
-                "on for both families",
-                "It comes on when the rules are loaded: /usr/local/sbin/linuxha-rules load says what keeps it off.",
-            )
+    off = sorted(family for family, on in info["forwarding"].items() if not on)
+    if off:
+        yield Finding(
+            f"{path}/forwarding",
+            f"{' and '.join(off)} forwarding is off",
+            "on for both families",
+            "It comes on when the rules are loaded: /usr/local/sbin/linuxha-rules load says what keeps it off.",
+        )
     table = info["conntrack"]
     if table["entries"] is not None and table["max"] and table["entries"] > FULL * table["max"]:
         yield Finding(
@@ -49,6 +49,12 @@ def check_node(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
             "Raise conntrackd.table_max in firewall_cluster, or find who opens so many connections.",
             WARNING,
         )
+
+
+def _detail(unit: Mapping[str, Any]) -> str:
+    if unit["load"] not in ("", "loaded"):
+        return str(unit["load"])
+    return str(unit["sub"] if unit["result"] in ("", "success") else unit["result"])
 
 
 def _rules(path: str, rules: Mapping[str, Any]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import ownership
@@ -34,19 +34,28 @@ def summary(expectation: Expectation, reports: Iterable[Report]) -> list[str]:
     answers = {report.node: report.info for report in reports if report.info is not None}
     owner = ownership.owner_of(expectation, answers)
     headline = f"owner {owner} holds all {len(expectation.vips)} virtual addresses" if owner else "no single owner"
-    rows = [["node", "vrrp", "addresses", "gate", "rules", "states", "connections", "offered", "overruns", "versions"]]
+    rows = [["node", "vrrp", "addresses", "gate", "rules", "states", "connections", "offered", "overruns", "release"]]
     for node in expectation.nodes:
         info = answers.get(node)
         rows.append([node, "no answer"] + [""] * 8 if info is None else _row(node, info))
-    return [f"cluster {expectation.name}: {headline}", *grid(rows)]
+    return [f"cluster {expectation.name}: {headline}", *grid(rows), *_versions(expectation, answers)]
+
+
+def _versions(expectation: Expectation, answers: Mapping[str, Any]) -> list[str]:
+    """One line for all nodes that have the same."""
+    nodes: dict[str, list[str]] = {}
+    for node in expectation.nodes:
+        if node in answers:
+            found = answers[node]["versions"]
+            text = ", ".join(f"{name} {version}" for name, version in sorted(found.items()) if name != "release")
+            nodes.setdefault(text, []).append(node)
+    return [f"  {', '.join(names)}: {text}" for text, names in nodes.items()]
 
 
 def _row(node: str, info: Any) -> list[str]:
-    daemon, status, versions = info["conntrackd"], info["rules"]["status"] or {}, info["versions"]
+    daemon, status = info["conntrackd"], info["rules"]["status"] or {}
     states = sorted({one["state"] for one in info["worker"]["instances"].values()})
     gate = sorted(set((status.get("gate") or {}).values()))
-    parts = [versions.get("release", "?")]
-    parts += [f"{name} {versions[name]}" for name in ("keepalived", "conntrackd", "iptables") if name in versions]
     return [
         node,
         "/".join(states) or ("active" if info["held"] else "passive"),
@@ -57,7 +66,7 @@ def _row(node: str, info: Any) -> list[str]:
         _number(info["conntrack"]["entries"]),
         _number(daemon.get("internal")),
         _number(daemon.get("overruns")),
-        ", ".join(parts),
+        str(info["versions"].get("release", "?")),
     ]
 
 

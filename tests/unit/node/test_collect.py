@@ -117,6 +117,11 @@ def test_gateway_bounds_the_time_and_sets_the_language() -> None:
     assert Answer(4).reason == "exit status 4"
 
 
+def test_gateway_names_a_missing_program() -> None:
+    stderr = "timeout: failed to run command 'conntrackd': No such file or directory"
+    assert gateway(lambda argv, **more: (127, "", stderr))(["conntrackd", "-s"]).reason == "conntrackd is not installed"
+
+
 def test_the_module_is_thin() -> None:
     """The module node_info only passes parameters on: its options are the fields of the question."""
     text = (Path(__file__).parents[3] / "plugins/modules/node_info.py").read_text()

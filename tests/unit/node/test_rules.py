@@ -93,6 +93,12 @@ def test_every_difference_shows(old: str, new: str) -> None:
     assert rules.fingerprint(FW1, MASK1) != rules.fingerprint(FW1.replace(old, new), MASK1)
 
 
+def test_protocols_are_equal_by_name_and_by_number() -> None:
+    by_name = "*filter\n-A INPUT -d 224.0.0.18/32 -p vrrp -j ACCEPT\nCOMMIT\n"
+    assert rules.fingerprint(by_name, {}) == rules.fingerprint(by_name.replace("vrrp", "112"), {})
+    assert rules.fingerprint(by_name, {}) != rules.fingerprint(by_name.replace("vrrp", "2"), {})
+
+
 def test_the_order_of_rules_counts() -> None:
     lines = FW1.splitlines(keepends=True)
     swapped = "".join([*lines[:6], lines[7], lines[6], *lines[8:]])

@@ -80,7 +80,7 @@ def test_a_dead_node_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {**answers(pair()), "fw1": {"unreachable": True, "msg": "Failed to connect:\n timed out"}}
     result = judged(monkeypatch, given, attempts_left=10)
     assert result["failed"]
-    assert "edge/fw1: no answer from the node: Failed to connect: timed out" in result["msg"]
+    assert "edge/fw1\n    found:    no answer from the node: Failed to connect: timed out" in result["msg"]
 
 
 def test_a_node_whose_answer_failed_lets_the_next_one_speak(monkeypatch: pytest.MonkeyPatch) -> None:

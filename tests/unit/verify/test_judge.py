@@ -338,8 +338,9 @@ def test_summary_fits_on_a_screen() -> None:
     assert lines[0] == "cluster edge: owner fw1 holds all 2 virtual addresses"
     assert "MASTER" in lines[2]
     assert "open" in lines[2]
-    assert "keepalived 1:2.3.3-1" in lines[2]
     assert lines[3].split() == ["fw2", "no", "answer"]
+    assert lines[4] == "  fw1: iptables 1.8.11-2, keepalived 1:2.3.3-1, kernel 6.12.0"
+    assert max(map(len, lines)) <= 110
     nodes = pair()
     nodes["fw2"]["held"] = VIPS
     assert "no single owner" in summary(expected(), [Report(name, info) for name, info in nodes.items()])[0]

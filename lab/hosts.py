@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -45,7 +46,7 @@ class Host:
 
     def make_namespace(self, ports: Sequence[Port]) -> None:
         """Make the network namespace, with every link plugged into its switch and administratively down."""
-        self.remove_namespace()
+        self.remove_namespace(ports)
         inside(self.holder, ["ip", "netns", "add", self.netns])
         commands = ""
         for port in ports:
@@ -53,10 +54,14 @@ class Host:
             commands += f"link set {port.switch_end} master {port.switch} up\n"
         inside(self.holder, ["ip", "-batch", "-"], stdin=commands)
 
-    def remove_namespace(self) -> None:
-        """Remove the network namespace, and with it all its links."""
-        ports = inside(self.holder, ["ip", "netns", "list"])
-        if self.netns in (line.split()[0] for line in ports.splitlines() if line):
+    def remove_namespace(self, ports: Sequence[Port]) -> None:
+        """Remove the network namespace and all its links."""
+        # The kernel takes a namespace apart in the background, and its links with it; unplugged first, they go at once.
+        links = {link["ifname"] for link in json.loads(inside(self.holder, ["ip", "-json", "link", "show"]))}
+        ends = [port.switch_end for port in ports if port.switch_end in links]
+        inside(self.holder, ["ip", "-batch", "-"], stdin="".join(f"link del {end}\n" for end in ends))
+        known = inside(self.holder, ["ip", "netns", "list"])
+        if self.netns in (line.split()[0] for line in known.splitlines() if line):
             inside(self.holder, ["ip", "netns", "del", self.netns])
 
 
@@ -162,7 +167,7 @@ class NodeHost(Host):
     def power_off(self) -> None:
         """Kill all processes at once and take the network namespace away: nothing of the node is left but its disk."""
         self.container.destroy()
-        self.remove_namespace()
+        self.remove_namespace(self.plan.ports)
 
     def reboot(self) -> None:
         """Lose power and start again; returns when the node has booted."""

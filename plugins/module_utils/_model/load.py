@@ -13,7 +13,7 @@ from . import cross, lint, nodes, parse, validate, vrid
 from . import types as t
 from .budget import check as check_budget
 from .net import HAS_NETADDR
-from .problems import Problem, Problems
+from .problems import ERROR, Problem, Problems
 
 AGREE = ("firewall_cluster", "firewall_policy")
 
@@ -50,6 +50,8 @@ def load(hosts: Mapping[str, Mapping[str, Any]]) -> t.Loaded:
             broken.add(cluster.name)
     cross.check(clusters, problems)
     found = tuple(lint.accept(clusters, problems.found))
+    at_fault = {p.path.partition("[")[2].partition("]")[0] for p in found if p.severity == ERROR}
+    broken |= {c.name for c in clusters if at_fault & {c.name, *(n.name for n in c.nodes)}}
     return t.Loaded(tuple(c for c in clusters if c.name not in broken), found)
 
 

@@ -143,12 +143,11 @@ def _vips(top: Reader, prefixes: tuple[IPNetwork, ...], problems: Problems) -> t
         r = Reader(body, path, ("address", "label"), problems)
         if isinstance(item, Mapping) and not r.has("address"):
             r.missing("address", "Write the shared address.")
-        for _position, address in r.addresses("address")[:1]:
-            label = (
-                r.name("label", r"[A-Za-z0-9_.:-]{1,15}", "1 to 15 letters, digits and _ . : -")
-                if r.has("label")
-                else None
-            )
+        address = r.address("address")
+        label = (
+            r.name("label", r"[A-Za-z0-9_.:-]{1,15}", "1 to 15 letters, digits and _ . : -") if r.has("label") else None
+        )
+        if address is not None:
             found.append(t.Vip(address, lengths.get(address.version, 32 if address.version == 4 else 128), label))
     return tuple(found)
 

@@ -133,6 +133,13 @@ class Reader:
                 found.append(prefix.cidr)
         return tuple(found)
 
+    def address(self, key: str) -> Optional[IPAddress]:
+        value = self.raw.get(key)
+        found = to_address(value)
+        if found is None and value is not None:
+            self.error("address", key, "is not an address", "Write one without a prefix length.")
+        return found
+
     def addresses(self, key: str) -> tuple[tuple[int, IPAddress], ...]:
         """(position, address) of every readable item."""
         found = []

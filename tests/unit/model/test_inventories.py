@@ -23,7 +23,9 @@ PLAY = """
   tasks:
     - linuxha.firewall.cluster_plan:
     - ansible.builtin.debug:
-        msg: "PLAN {{ firewall_plan.cluster }} {{ firewall_plan.node }} {{ firewall_plan.vips | length }} {{ keepalived_instances | length }}"
+        msg: >-
+          PLAN {{ firewall_plan.cluster }} {{ firewall_plan.node }}
+          {{ firewall_plan.vips | length }} {{ keepalived_instances | length }}
 """
 
 

@@ -8,26 +8,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from . import lab as labs
-from . import paths
+from . import options
 from .run import LabError
-
-DEFAULT_INVENTORY = paths.REPO / "inventories" / "keepalived"
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", default="default", help="name of the lab, so that several can run side by side")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hafw", description="Real firewall nodes on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="bring a lab up from an inventory")
-    _add_common(up)
-    up.add_argument("-i", "--inventory", type=Path, default=DEFAULT_INVENTORY)
-    up.add_argument("--release", choices=("debian12", "debian13"), help="one release for all nodes")
+    options.add_lab(up)
     up.add_argument("--fresh", action="store_true", help="start anew, also when the lab runs")
     for command, text in (
         ("down", "take a lab down"),
@@ -35,9 +26,9 @@ def _parser() -> argparse.ArgumentParser:
         ("ssh-config", "print the path of the SSH client configuration"),
         ("inventory", "print the path of the Ansible inventory overlay"),
     ):
-        _add_common(commands.add_parser(command, help=text))
+        options.add_name(commands.add_parser(command, help=text))
     shell = commands.add_parser("shell", help="a shell, or a command, on a node or probe host")
-    _add_common(shell)
+    options.add_name(shell)
     shell.add_argument("host")
     shell.add_argument("argv", nargs=argparse.REMAINDER)
     from . import demo, drill  # noqa: PLC0415  (they pull in the monitors, which `up` does not need)
@@ -78,26 +69,26 @@ def _shell(lab: labs.Lab, name: str, argv: list[str]) -> int:
 
 def main() -> int:
     """Run one command; a LabError is printed without a traceback and ends with status 1."""
-    options = _parser().parse_args()
+    given = _parser().parse_args()
     try:
-        if options.command == "up":
-            lab = labs.up(options.name, options.inventory, options.release, options.fresh)
+        if given.command == "up":
+            lab = labs.up(given.name, given.inventory, given.release, given.fresh, options.extra(given))
             print(f"lab {lab.name} is up: {', '.join(lab.nodes)}")
             return 0
-        if options.command == "down":
-            labs.down(options.name)
+        if given.command == "down":
+            labs.down(given.name)
             return 0
-        if options.command == "status":
-            return _status(options.name)
-        if options.command == "shell":
-            return _shell(labs.get(options.name), options.host, options.argv)
-        if options.command == "ssh-config":
-            print(labs.get(options.name).runtime / "ssh_config")
+        if given.command == "status":
+            return _status(given.name)
+        if given.command == "shell":
+            return _shell(labs.get(given.name), given.host, given.argv)
+        if given.command == "ssh-config":
+            print(labs.get(given.name).runtime / "ssh_config")
             return 0
-        if options.command == "inventory":
-            print(labs.get(options.name).overlay)
+        if given.command == "inventory":
+            print(labs.get(given.name).overlay)
             return 0
-        return int(options.run(options))
+        return int(given.run(given))
     except LabError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

@@ -164,6 +164,13 @@ class NodeHost(Host):
             time.sleep(0.05)
         self.power_off()
 
+    def versions(self) -> dict[str, str]:
+        """Versions of the release and of the packages that make the firewall."""
+        packages = ("keepalived", "conntrackd", "iptables")
+        text = self.exec("dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *packages, check=False)
+        release = self.exec("cat", "/etc/debian_version").strip()
+        return {"debian": release, **dict(line.split(" ", 1) for line in text.splitlines())}
+
     def power_off(self) -> None:
         """Kill all processes at once and take the network namespace away: nothing of the node is left but its disk."""
         self.container.destroy()

@@ -33,6 +33,7 @@ class Inventory:
     path: Path
     clusters: tuple[model.Cluster, ...]
     ansible_host: Mapping[str, str]
+    extra: Mapping[str, str]
 
 
 def _plain(value: Any) -> Any:
@@ -40,8 +41,12 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def read(path: Path) -> Inventory:
+def read(path: Path, extra: Mapping[str, str] | None = None) -> Inventory:
     """Read and validate an inventory.
+
+    Args:
+        path: the inventory, a file or a directory.
+        extra: variables that win over it, as ansible-playbook's -e does.
 
     Raises:
         LabError: the inventory is missing, describes no cluster, or the model finds mistakes; all of them are listed.
@@ -53,7 +58,7 @@ def read(path: Path) -> Inventory:
     variables = VariableManager(loader=loader, inventory=manager)
     hosts: dict[str, dict[str, Any]] = {}
     for host in manager.get_hosts():
-        values = variables.get_vars(host=host, include_hostvars=False)
+        values = {**variables.get_vars(host=host, include_hostvars=False), **(extra or {})}
         templar = Templar(loader=loader, variables=values)
         hosts[_plain(host.name)] = {key: _plain(templar.template(values[key])) for key in KEYS if key in values}
     members = {name: data for name, data in hosts.items() if "firewall_cluster" in data and "firewall_node" in data}
@@ -63,4 +68,4 @@ def read(path: Path) -> Inventory:
     errors = [str(problem) for problem in loaded.problems if problem.severity == "error"]
     if errors:
         raise LabError(f"{path}: {len(errors)} mistakes:\n  " + "\n  ".join(errors))
-    return Inventory(path, loaded.clusters, {name: str(data.get("ansible_host", name)) for name, data in members.items()})
+    return Inventory(path, loaded.clusters, {name: str(data.get("ansible_host", name)) for name, data in members.items()}, extra or {})

@@ -65,6 +65,7 @@ class Lab:
         data = {
             "name": self.name,
             "inventory": str(self.inventory.path.resolve()),
+            "extra": dict(self.inventory.extra),
             "holder": asdict(self.holder),
             "releases": {node.name: node.release for node in self.plan.nodes},
         }
@@ -112,17 +113,26 @@ def _extra(inventory: Inventory) -> Mapping[tuple[str, str], list[str]]:
     }
 
 
-def up(name: str, inventory_path: Path, release: str | None = None, fresh: bool = False) -> Lab:
+def up(
+    name: str,
+    inventory_path: Path,
+    release: str | None = None,
+    fresh: bool = False,
+    extra: Mapping[str, str] | None = None,
+) -> Lab:
     """Bring a lab up, or return the one that runs with this name, inventory and images.
 
     What an earlier, crashed start left behind is removed first.
     """
-    inventory = read_inventory(inventory_path)
+    inventory = read_inventory(inventory_path, extra)
     plan = make_plan(inventory.clusters, inventory.ansible_host, _extra(inventory), release)
     with _locked(name):
         running = _find(name)
         if running is not None and not fresh and running.plan == plan:
-            return running
+            # The same machines and cables; what runs on them may be configured anew.
+            lab = Lab(name, running.holder, inventory, plan)
+            lab.save()
+            return lab
         _remove(name)
         image.build_all({node.release for node in plan.nodes})
         try:
@@ -180,7 +190,7 @@ def _find(name: str) -> Lab | None:
     if holder is None:
         return None
     data = json.loads(state.read_text())
-    inventory = read_inventory(Path(data["inventory"]))
+    inventory = read_inventory(Path(data["inventory"]), data["extra"])
     plan = make_plan(inventory.clusters, inventory.ansible_host, _extra(inventory))
     releases = data["releases"]
     nodes = tuple(NodePlan(n.name, n.cluster, releases[n.name], n.ports, n.management) for n in plan.nodes)

@@ -54,7 +54,9 @@ def play(lab: Lab, playbook: str, arguments: Sequence[str] = (), show: str | Non
     Raises:
         LabError: the run failed; the message ends with its last lines.
     """
-    argv = ["ansible-playbook", "-i", str(lab.inventory.path), "-i", str(lab.overlay), f"linuxha.firewall.{playbook}", *arguments]
+    argv = ["ansible-playbook", "-i", str(lab.inventory.path), "-i", str(lab.overlay), f"linuxha.firewall.{playbook}"]
+    argv += [part for key, value in lab.inventory.extra.items() for part in ("-e", f"{key}={value}")]
+    argv += arguments
     start = time.monotonic()
     lines: list[str] = []
     shown = re.compile(show) if show else None

@@ -52,7 +52,8 @@ class ActionModule(ActionBase):
         errors = [finding for finding in findings if finding.severity == "error"]
         settling = bool(errors) and all(finding.settles for finding in errors) and args["attempts_left"] > 0
         summary = verify.summary(expectation, reports)
-        result.update(changed=False, settling=settling, summary=summary)
+        left = max(0, args["attempts_left"] - 1)
+        result.update(changed=False, settling=settling, attempts_left=left, summary=summary)
         result["findings"] = [asdict(finding) for finding in findings]
         # A node whose answer is an error of the module is out of the play and cannot speak.
         speakers = [node for node in plan["nodes"] if node not in failed]

@@ -95,6 +95,10 @@ settling:
   description: Whether the nodes should be asked again.
   returned: always
   type: bool
+attempts_left:
+  description: What O(attempts_left) is to be in the next attempt.
+  returned: success, and by the nodes that do not speak
+  type: int
 summary:
   description: The cluster on one screen, in lines.
   returned: success, and by the nodes that do not speak

@@ -110,6 +110,15 @@ def check_vrrp(expectation: Expectation, answers: Answers, owner: Optional[str])
 
 def _agreement(path: str, node: str, info: Mapping[str, Any], owner: Optional[str]) -> Iterator[Finding]:
     worker, held = info["worker"], bool(info["held"])
+    # After a restart of the worker its own view is all there is.
+    if not worker["instances"] and worker["active"] is not None and worker["active"] != held:
+        yield Finding(
+            path,
+            f"the takeover worker believes that the node is {'active' if worker['active'] else 'passive'}",
+            "active where the virtual addresses are",
+            "Restart the worker: systemctl restart linuxha-takeover.",
+            settles=True,
+        )
     masters = sorted(name for name, one in worker["instances"].items() if one["state"] == "MASTER")
     others = sorted(name for name, one in worker["instances"].items() if one["state"] != "MASTER")
     if held and others:

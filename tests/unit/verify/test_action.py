@@ -69,6 +69,7 @@ def test_settling_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes["fw2"]["worker"]["states"] = "resyncing"
     result = judged(monkeypatch, answers(nodes), attempts_left=1, delay=0.5)
     assert (result["failed"], result["settling"], result["slept"]) == (False, True, [0.5])
+    assert result["attempts_left"] == 0
     other = judged(monkeypatch, answers(nodes), host="fw2", attempts_left=1)
     assert (other["settling"], other["slept"]) == (True, [])
     result = judged(monkeypatch, answers(nodes), attempts_left=0)

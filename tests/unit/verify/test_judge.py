@@ -237,6 +237,16 @@ def test_one_cause_has_one_finding(name: str) -> None:
     assert len(findings(nodes)) == 1, findings(nodes)
 
 
+@pytest.mark.parametrize("name", ["fw1", "fw2"])
+def test_a_restarted_worker_that_is_wrong(name: str) -> None:
+    nodes = pair()
+    worker = nodes[name]["worker"]
+    worker.update(instances={}, active=not worker["active"])
+    found = [finding for finding in findings(nodes) if finding.severity == "error"]
+    assert len(found) == 1
+    assert "believes" in found[0].what
+
+
 def test_split_brain_is_never_only_settling() -> None:
     """The settling of others must not hide it: an error that does not settle is among the findings."""
     nodes = pair()

@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._host.ruleset import manifest
 
-LOADER = Path(__file__).parents[3] / "roles" / "iptables" / "files" / "linuxha-rules"
+LOADER = Path(__file__).parents[3] / "roles" / "iptables" / "files" / "linuxha_rules.py"
 
 pytestmark = [
     pytest.mark.root,
@@ -50,7 +50,7 @@ class Namespace:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     def loader(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run(str(LOADER), *arguments)
+        return self.run(sys.executable, "-B", str(LOADER), *arguments)
 
     def status(self) -> dict[str, Any]:
         answer = json.loads(self.loader("status").stdout)

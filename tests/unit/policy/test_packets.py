@@ -18,7 +18,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._host.ruleset imp
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
 
-LOADER = Path(__file__).parents[3] / "roles" / "iptables" / "files" / "linuxha-rules"
+LOADER = Path(__file__).parents[3] / "roles" / "iptables" / "files" / "linuxha_rules.py"
 POLICY: dict[str, Any] = {
     "zones": {"wan": {"interfaces": ["wan"]}, "lan": {"interfaces": ["lan"], "networks": ["198.51.100.0/24"]}},
     "rules": [
@@ -119,7 +119,7 @@ class World:
         files = render(parse(POLICY)[0])
         for file, text in {**files, "SHA256SUMS": manifest(files)}.items():
             (directory / file).write_text(text)
-        self.run("fw", str(LOADER), "load")
+        self.run("fw", sys.executable, "-B", str(LOADER), "load")
         for name in HOSTS:
             command = [*self.enter(name), sys.executable, "-c", SERVER, "8001", "8002", "8003"]
             server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 """Load the firewall rules of this node: both address families or neither, and closed when that is impossible.
@@ -165,7 +164,7 @@ def refuse_two_backends() -> None:
             continue  # this backend is not installed
         if re.search(r"^-A |^:\S+ DROP", text, re.MULTILINE):
             raise RulesError(
-                f"the {other} backend of {tool} holds rules as well; remove them ({tool}-{other} -F) "
+                f"the {other} backend of {tool} holds rules as well; remove them (see {tool}-{other}-save) "
                 "or choose one backend"
             )
 

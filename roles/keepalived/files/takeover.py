@@ -303,7 +303,9 @@ def realtime(priority: int) -> None:
     if not priority:
         return
     try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(priority))
+        # Only the worker decides in realtime. Its helpers, an interpreter among them, would hold a processor for tens of
+        # milliseconds, in which this node forwards nothing there.
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
         log(f"no realtime priority: {error}", 4)
 

@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_name(shell)
     shell.add_argument("host")
     shell.add_argument("argv", nargs=argparse.REMAINDER)
-    from . import demo, drill  # noqa: PLC0415  (they pull in the monitors, which `up` does not need)
+    from . import demo, drill
 
     demo.add_parser(commands)
     drill.add_parser(commands)

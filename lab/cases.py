@@ -45,7 +45,9 @@ def _unit(action: str, unit: str) -> Case:
             lambda pair, faults, node: faults.thaw(node, unit),
             moves=unit == "keepalived",
         )
-    return Case(f"kill:{unit}", lambda pair, faults, node: faults.kill(node, unit), _nothing, moves=unit == "keepalived")
+    return Case(
+        f"kill:{unit}", lambda pair, faults, node: faults.kill(node, unit), _nothing, moves=unit == "keepalived"
+    )
 
 
 def _cable(network: str) -> Case:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 
-"""A firewall node: an OCI container that boots systemd on an overlay of an image, in a network namespace made beforehand.
+"""A firewall node: an OCI container that boots systemd, in a network namespace made beforehand.
 
 The network namespace exists, with all its links, before the node boots, so that a test can send packets at a node from
 the first moment of its life. The OCI runtime is crun (the configuration follows the OCI runtime specification).
@@ -19,12 +19,49 @@ from .namespace import Holder, inside
 from .run import run
 
 # linux/capability.h, in bit order.
-_CAPABILITIES = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
-    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
-    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
-    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-).split()
+_CAPABILITIES = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+]
 # A node must not change the clock, the kernel or the power state of the machine that carries the lab.
 _WITHHELD = {"SYS_TIME", "SYS_BOOT", "SYS_MODULE", "SYS_RAWIO"}
 
@@ -64,7 +101,12 @@ def oci_config(hostname: str, root: Path, netns: Path, cgroup: str) -> dict[str,
                 "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
             },
             # corosync and pacemaker keep about 48 MB of buffers here; the usual 64 MB is too close.
-            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": [*plain, "mode=1777", "size=256m"]},
+            {
+                "destination": "/dev/shm",
+                "type": "tmpfs",
+                "source": "shm",
+                "options": [*plain, "mode=1777", "size=256m"],
+            },
             {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": plain},
             # Read-only, as systemd expects of a container: it then does not wait for udev.
             {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*plain, "ro"]},
@@ -122,7 +164,17 @@ class Container:
         log = bundle / "console.log"
         script = 'exec crun --root="$1" run --detach --bundle="$2" "$3" >"$4" 2>&1 </dev/null'
         done = run(
-            [*self._holder.prefix(), "sh", "-c", script, "sh", str(self._runtime / "crun"), str(bundle), self.name, str(log)],
+            [
+                *self._holder.prefix(),
+                "sh",
+                "-c",
+                script,
+                "sh",
+                str(self._runtime / "crun"),
+                str(bundle),
+                self.name,
+                str(log),
+            ],
             check=False,
         )
         if done.returncode != 0:

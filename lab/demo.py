@@ -72,9 +72,7 @@ def _demonstrate(lab: labs.Lab, given: argparse.Namespace) -> int:
     for path in (given.json, given.svg):
         path.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(result.to_json(), indent=1) + "\n")
-    received = {
-        f"{e.peer_network}→{e.network} IPv{e.family}": list(e.received[::3]) for e in recording.endpoints
-    }
+    received = {f"{e.peer_network}→{e.network} IPv{e.family}": list(e.received[::3]) for e in recording.endpoints}
     given.svg.write_text(timeline_svg(result, received))
     print(table(result))
     print(f"\nfigures: {given.json}\ntimeline: {given.svg}")

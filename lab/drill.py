@@ -13,6 +13,7 @@ import platform
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def report(pair: Pair, cases: Sequence[Case], seed: int, deploy_s: float | None 
         nodes={name: node.versions() for name, node in pair.nodes.items()},
         cases=tuple(cases),
         machine={"cpus": os.cpu_count() or 0, "kernel": platform.release(), "memory_gib": round(memory / 2**30, 1)},
-        started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         seed=seed,
         budget_ms=model.budget.failover(cluster).total_ms,
         deploy_seconds=deploy_s,
@@ -116,7 +117,7 @@ def run(given: argparse.Namespace) -> int:
     lab = labs.up(given.name, given.inventory, given.release, extra=extra)
     pair = choose(lab, given.cluster)
     if not given.cases:
-        from .cases import names as case_names  # noqa: PLC0415  (only here)
+        from .cases import names as case_names
 
         print("\n".join(case_names(pair)))
         return 0
@@ -134,5 +135,7 @@ def run(given: argparse.Namespace) -> int:
     for item in broken:
         print(f"BROKEN {item.name}: {'; '.join(item.problems)}", file=sys.stderr)
     if given.json:
-        given.json.write_text(json.dumps({**result.to_json(), "summary": summary(cases)}, indent=1) + "\n")
+        given.json.write_text(
+            json.dumps({**result.to_json(), "summary": [asdict(item) for item in summary(cases)]}, indent=1) + "\n"
+        )
     return 1 if broken else 0

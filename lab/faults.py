@@ -45,7 +45,9 @@ class Faults:
             raise LabError(f"{node.name} has no port on {', '.join(sorted(unknown))}; it has {', '.join(known)}")
         return [end for key, end in known.items() if wanted is None or key in wanted]
 
-    def cut(self, node: NodeHost, networks: Iterable[str] | None = None, *, sends: bool = True, receives: bool = True) -> None:
+    def cut(
+        self, node: NodeHost, networks: Iterable[str] | None = None, *, sends: bool = True, receives: bool = True
+    ) -> None:
         """Drop all frames of a node's ports (default: every port) with one transaction; the carrier stays up.
 
         Args:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 
-"""The hosts of a lab: firewall nodes, which boot systemd, and probe hosts, which are a network namespace and no more."""
+"""The hosts of a lab: firewall nodes, which boot systemd, and probe hosts, which are mere network namespaces."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Host:
         inside(self.holder, ["ip", "netns", "add", self.netns])
         commands = ""
         for port in ports:
-            commands += f"link add {port.switch_end} type veth peer name {port.interface} address {port.mac} netns {self.netns}\n"
+            inner = f"{port.interface} address {port.mac} netns {self.netns}"
+            commands += f"link add {port.switch_end} type veth peer name {inner}\n"
             commands += f"link set {port.switch_end} master {port.switch} up\n"
         inside(self.holder, ["ip", "-batch", "-"], stdin=commands)
 
@@ -113,10 +114,12 @@ class NodeHost(Host):
         for port in self.plan.ports:
             text += f"\nauto {port.interface}\n"
             for address in port.addresses:
-                # A node that boots beside its own frozen past would find its address taken: no duplicate detection.
-                text += f"iface {port.interface} inet6 static\n    address {address}\n    dad-attempts 0\n    accept_ra 0\n" if (
-                    ":" in address
-                ) else f"iface {port.interface} inet static\n    address {address}\n"  # fmt: skip
+                text += (
+                    f"iface {port.interface} {'inet6' if ':' in address else 'inet'} static\n    address {address}\n"
+                )
+                if ":" in address:
+                    # A node that boots beside its own frozen past would find its address taken: no duplicate detection.
+                    text += "    dad-attempts 0\n    accept_ra 0\n"
             if not port.addresses:
                 text += f"iface {port.interface} inet manual\n"
         return text

@@ -43,7 +43,8 @@ for unit in systemd-modules-load.service systemd-udevd.service systemd-udev-trig
     getty.target console-getty.service systemd-firstboot.service; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
-printf 'UseDNS no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n' > "$root/etc/ssh/sshd_config.d/lab.conf"
+printf 'UseDNS no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n' \
+  > "$root/etc/ssh/sshd_config.d/lab.conf"
 rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/machine-id" "$root/etc/hostname" "$root/etc/resolv.conf"
 : > "$root/etc/machine-id"
 mkdir -p "$root/root/.ssh"; chmod 700 "$root/root/.ssh"
@@ -90,7 +91,7 @@ def _bootstrap(release: str, target: Path) -> None:
     hook = work.with_suffix(".hook")
     hook.write_text("#!/bin/sh\nPACKAGES='" + PACKAGES + "'\n" + _SETUP)
     hook.chmod(0o700)
-    # In a mount namespace of its own: a killed build leaves no /proc or /sys mounted where a later clean-up would delete.
+    # In a mount namespace of its own: a killed build leaves no /proc mounted where a later clean-up would delete.
     argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
     argv += ["mmdebstrap", "--variant=minbase", f"--include={SYSTEM}", f"--customize-hook={hook}"]
     argv += [RELEASES[release], str(work)]

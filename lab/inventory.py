@@ -17,11 +17,12 @@ from .run import LabError
 
 os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(paths.COLLECTIONS))
 
-from ansible.inventory.manager import InventoryManager  # noqa: E402  (the collection path is read on import)
-from ansible.parsing.dataloader import DataLoader  # noqa: E402
-from ansible.template import Templar  # noqa: E402
-from ansible.vars.manager import VariableManager  # noqa: E402
-from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model  # noqa: E402
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
+
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 
 KEYS = ("firewall_cluster", "firewall_policy", "firewall_node", "firewall_lab", "ansible_host")
 
@@ -64,8 +65,15 @@ def read(path: Path, extra: Mapping[str, str] | None = None) -> Inventory:
     members = {name: data for name, data in hosts.items() if "firewall_cluster" in data and "firewall_node" in data}
     if not members:
         raise LabError(f"{path}: no host has both firewall_cluster and firewall_node")
-    loaded = model.load({name: {k: v for k, v in data.items() if k != "ansible_host"} for name, data in members.items()})
+    loaded = model.load(
+        {name: {k: v for k, v in data.items() if k != "ansible_host"} for name, data in members.items()}
+    )
     errors = [str(problem) for problem in loaded.problems if problem.severity == "error"]
     if errors:
         raise LabError(f"{path}: {len(errors)} mistakes:\n  " + "\n  ".join(errors))
-    return Inventory(path, loaded.clusters, {name: str(data.get("ansible_host", name)) for name, data in members.items()}, extra or {})
+    return Inventory(
+        path,
+        loaded.clusters,
+        {name: str(data.get("ansible_host", name)) for name, data in members.items()},
+        extra or {},
+    )

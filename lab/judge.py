@@ -66,7 +66,8 @@ def case(cluster: model.Cluster, measured: Measured) -> Case:
         owner_after=window.after,
         details={
             "streams": [
-                {"direction": s.direction, "family": s.family, "gap_ms": round(s.gap_ms, 2), "lost": s.lost} for s in blackout.streams
+                {"direction": s.direction, "family": s.family, "gap_ms": round(s.gap_ms, 2), "lost": s.lost}
+                for s in blackout.streams
             ],
             "limit_ms": round(bound, 1),
             "no_owner_ms": owners.no_owner_ms,

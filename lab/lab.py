@@ -24,11 +24,11 @@ from .container import Container
 from .hosts import NodeHost, ProbeHost
 from .inventory import Inventory
 from .inventory import read as read_inventory
-from .traffic import plans as traffic_plans
 from .plan import LabPlan, NodePlan, Port, ProbePlan
 from .plan import make as make_plan
 from .progress import step
 from .run import LabError
+from .traffic import plans as traffic_plans
 
 
 class Lab:
@@ -48,7 +48,9 @@ class Lab:
 
     def _node(self, node: NodePlan) -> NodeHost:
         disk = paths.STATE / self.name / node.name
-        container = Container(self.holder, node.name, image.path(node.release), disk, self.runtime, f"/linuxha-lab-{self.name}")
+        container = Container(
+            self.holder, node.name, image.path(node.release), disk, self.runtime, f"/linuxha-lab-{self.name}"
+        )
         return NodeHost(self.holder, node, container)
 
     def _probe(self, probe: ProbePlan) -> ProbeHost:
@@ -153,7 +155,19 @@ def _build(name: str, inventory: Inventory, plan: LabPlan) -> Lab:
             # Ageing stays at the default: a takeover must move the MAC address table by its own frames.
             namespace.inside(
                 holder,
-                ["ip", "link", "add", switch.name, "alias", switch.alias, "up", "type", "bridge", "mcast_snooping", "0"],
+                [
+                    "ip",
+                    "link",
+                    "add",
+                    switch.name,
+                    "alias",
+                    switch.alias,
+                    "up",
+                    "type",
+                    "bridge",
+                    "mcast_snooping",
+                    "0",
+                ],
             )
         for port in plan.controller:
             _controller(holder, port)
@@ -250,7 +264,7 @@ def _remove_cgroup(top: Path) -> None:
     while True:
         try:
             for directory, _, _ in os.walk(top, topdown=False):
-                os.rmdir(directory)
+                Path(directory).rmdir()
         except OSError as problem:
             if time.monotonic() > limit:
                 raise LabError(f"{top}: the control group does not empty: {problem}") from problem

@@ -25,7 +25,7 @@ from .run import LabError, run
 
 @dataclass(frozen=True)
 class Holder:
-    """A running namespace holder: its PID in the host's PID namespace and the start time that tells it from a reused PID."""
+    """A running namespace holder: its PID on the host, and the start time that tells it from a reused PID."""
 
     pid: int
     started: str
@@ -62,7 +62,13 @@ def start(name: str) -> Holder:
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "holder.log").open("wb") as log:
         parent = subprocess.Popen(
-            argv, pass_fds=(report,), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=paths.REPO
+            argv,
+            pass_fds=(report,),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=paths.REPO,
         )
     os.close(report)
     with os.fdopen(ready) as pipe:

@@ -24,7 +24,11 @@ def add_lab(parser: argparse.ArgumentParser) -> None:
     """What describes a lab: its name, inventory, release and variables."""
     add_name(parser)
     parser.add_argument(
-        "-i", "--inventory", type=Path, default=INVENTORIES / "keepalived", help="the clusters (default: the keepalived example)"
+        "-i",
+        "--inventory",
+        type=Path,
+        default=INVENTORIES / "keepalived",
+        help="the clusters (default: the keepalived example)",
     )
     parser.add_argument("--release", choices=tuple(RELEASES), help="one release for all nodes")
     parser.add_argument("--profile", choices=("instant", "fast", "patient"), help="short for -e firewall_profile=…")

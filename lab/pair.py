@@ -38,7 +38,9 @@ class Pair:
         self.lab = lab
         self.cluster = cluster
         self.nodes: Mapping[str, NodeHost] = {node.name: lab.nodes[node.name] for node in cluster.nodes}
-        self.probes: Mapping[str, ProbeHost] = {key: host for (name, key), host in lab.probes.items() if name == cluster.name}
+        self.probes: Mapping[str, ProbeHost] = {
+            key: host for (name, key), host in lab.probes.items() if name == cluster.name
+        }
         self.vips = frozenset(str(vip.address) for network in cluster.networks for vip in network.vips)
 
     def held(self, node: NodeHost) -> frozenset[str]:
@@ -92,7 +94,7 @@ class Pair:
             wait(steady, timeout, interval=0.25)
         except TimeoutError as problem:
             shown = "; ".join(
-                f"{name}: holds {len(s.held)}/{len(self.vips)}, VRRP {'/'.join(sorted(s.vrrp)) or '-'}, states {s.states}"
+                f"{name}: {len(s.held)}/{len(self.vips)} addresses, {'/'.join(sorted(s.vrrp)) or 'no VRRP'}, {s.states}"
                 for name, s in seen.items()
             )
             raise LabError(f"cluster {self.cluster.name} is not steady after {timeout:.0f} s: {shown}") from problem

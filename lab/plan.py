@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 from netaddr import IPAddress, IPNetwork
 
-from .run import LabError
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 
-MANAGEMENT = "mgmt"
+from .run import LabError
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,7 @@ class LabPlan:
 
 
 def _segments(cluster: model.Cluster) -> list[Segment]:
-    found = []
-    for item in (*cluster.networks, *cluster.sync_links):
-        prefixes = tuple(p for p in (item.ipv4, item.ipv6) if p is not None)
-        found.append(Segment(cluster.name, item.name, prefixes))
-    if cluster.management is not None:
-        m = cluster.management
-        found.append(Segment(cluster.name, MANAGEMENT, tuple(p for p in (m.ipv4, m.ipv6) if p is not None)))
-    return found
+    return [Segment(cluster.name, item.name, item.prefixes) for item in cluster.segments]
 
 
 def _switches(segments: Iterable[Segment]) -> tuple[Switch, ...]:
@@ -162,16 +154,20 @@ def make(
         for node in cluster.nodes:
             nodes.append(_node(cluster, node, by_segment, ports, ansible_host, release))
 
-    probes = []
+    probes: list[ProbePlan] = []
     for cluster in clusters:
         for network in cluster.networks:
             switch, segment = by_segment[cluster.name, network.name]
             name = f"p{len(probes)}"
             main = {p.version: _free(p, used)[0] for p in segment.prefixes}
             gateways = {v.address.version: str(v.address) for v in reversed(network.vips)}
-            more = tuple(_with_prefix(IPAddress(a), segment.prefixes) for a in extra.get((cluster.name, network.name), ()))
+            more = tuple(
+                _with_prefix(IPAddress(a), segment.prefixes) for a in extra.get((cluster.name, network.name), ())
+            )
             addresses = tuple(_with_prefix(a, segment.prefixes) for a in main.values())
-            port = Port(switch.name, f"s{next(ports)}", "eth0", _mac(cluster.name, network.name, name), addresses, network.name)
+            port = Port(
+                switch.name, f"s{next(ports)}", "eth0", _mac(cluster.name, network.name, name), addresses, network.name
+            )
             probes.append(
                 ProbePlan(
                     name, cluster.name, network.name, port,
@@ -182,7 +178,14 @@ def make(
     return LabPlan(switches, tuple(nodes), tuple(probes), _controller(switches, nodes, used, ports))
 
 
-def _node(cluster, node, by_segment, ports, ansible_host, release) -> NodePlan:  # type: ignore[no-untyped-def]
+def _node(
+    cluster: model.Cluster,
+    node: model.Node,
+    by_segment: Mapping[tuple[str, str], tuple[Switch, Segment]],
+    ports: Iterator[int],
+    ansible_host: Mapping[str, str],
+    release: str | None,
+) -> NodePlan:
     node_ports = []
     for key, interface in node.interfaces.items():
         switch, segment = by_segment[cluster.name, key]
@@ -194,7 +197,9 @@ def _node(cluster, node, by_segment, ports, ansible_host, release) -> NodePlan: 
     )
 
 
-def _controller(switches, nodes, used, ports) -> tuple[Port, ...]:  # type: ignore[no-untyped-def]
+def _controller(
+    switches: Iterable[Switch], nodes: Iterable[NodePlan], used: set[IPAddress], ports: Iterator[int]
+) -> tuple[Port, ...]:
     """The controller joins every switch on which a node is reached by Ansible."""
     found: dict[str, Port] = {}
     for node in nodes:
@@ -210,6 +215,6 @@ def _controller(switches, nodes, used, ports) -> tuple[Port, ...]:  # type: igno
             own = _free(prefix, used)[0]
             found[switch.name] = Port(
                 switch.name, f"s{next(ports)}", f"c-{switch.name}", _mac("controller", switch.alias),
-                (f"{own}/{prefix.prefixlen}",), MANAGEMENT,
+                (f"{own}/{prefix.prefixlen}",), model.MANAGEMENT,
             )  # fmt: skip
     return tuple(found.values())

@@ -61,7 +61,13 @@ def play(lab: Lab, playbook: str, arguments: Sequence[str] = (), show: str | Non
     lines: list[str] = []
     shown = re.compile(show) if show else None
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), cwd=paths.REPO
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+        cwd=paths.REPO,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from .cases import Case
 from .faults import Faults
 from .hosts import NodeHost
-from .traffic import plans as traffic_plans
 from .monitors.blackout import Blackout, BlackoutResult
 from .monitors.blackout import analyse as analyse_blackout
 from .monitors.flows import Flows, FlowsResult
@@ -23,6 +22,7 @@ from .monitors.owners import Owners, OwnersResult
 from .monitors.owners import analyse as analyse_owners
 from .monitors.wire import MonitorError
 from .pair import Pair, wait
+from .traffic import plans as traffic_plans
 
 CLEAN_S = 3.2
 SETTLE_S = 1.0
@@ -99,7 +99,7 @@ class Session:
         time.sleep(max(0.0, earliest - time.monotonic()) + self._random.uniform(0.0, 1.0))
 
     def run(self, case: Case) -> None:
-        """Inject one fault into the active node, wait for the answer, undo it, and wait until the cluster is whole again."""
+        """Inject one fault into the active node, wait for the answer, undo it, wait until the cluster is whole."""
         node = self.pair.wait_steady()
         self._phase()
         window = self._measure(case.name, node.name, case.moves, lambda: case.inject(self.pair, self.faults, node))

@@ -18,6 +18,8 @@ try:
     HAS_NETADDR = True
 except ImportError:
     HAS_NETADDR = False
+    # The names must exist for the rest of the package to be importable; nothing calls them without netaddr.
+    AddrFormatError = IPAddress = IPNetwork = ValueError  # type: ignore[misc,assignment]
 
 __all__ = ["HAS_NETADDR", "IPAddress", "IPNetwork", "covering", "overlap", "reserved", "to_address", "to_prefix"]
 

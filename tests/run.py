@@ -90,6 +90,11 @@ def all_steps() -> tuple[Step, ...]:
         Step("lint:ansible", "ansible-lint, production profile", (("ansible-lint", "--offline", "--nocolor"),)),
         Step("unit", "unit tests", (python("-m", "pytest", "-q", "tests/unit", "--ignore=tests/unit/repo"),), 600),
         Step("sanity", "ansible-test sanity", (python("-m", "tests.tools.sanity"),), 600),
+        Step(
+            "monitors",
+            "the lab's monitors see what they are for",
+            (python("-m", "pytest", "-q", "tests/lab_monitors"),),
+        ),
         molecule("keepalived", "debian12"),
         molecule("keepalived", "debian13"),
         Step("failover", "faults on a live pair", (python("-m", "pytest", "-q", "tests/failover"),), 1500),

@@ -76,7 +76,9 @@ def report(pair: Pair, cases: Sequence[Case], seed: int, deploy_s: float | None 
     )
 
 
-def measure(pair: Pair, names: Sequence[str], flows: int, seed: int) -> tuple[list[Case], Recording]:
+def measure(
+    pair: Pair, names: Sequence[str], flows: int, seed: int, way_back: bool = True
+) -> tuple[list[Case], Recording]:
     """One session: each named fault once, in this order, under live traffic."""
     session = Session(pair, flows, seed)
     try:
@@ -84,7 +86,7 @@ def measure(pair: Pair, names: Sequence[str], flows: int, seed: int) -> tuple[li
             session.start()
         for name in names:
             with step(f"fault: {name}"):
-                session.run(find(pair, name))
+                session.run(find(pair, name), way_back)
         with step("stop the traffic and judge"):
             measured = session.finish()
     except BaseException:
@@ -102,7 +104,7 @@ def repeat(pair: Pair, names: Sequence[str], times: int, flows: int, seed: int) 
         valid = tried = 0
         while valid < times and tried < 2 * times:
             batch = min(FAULTS_PER_SESSION, times - valid)
-            cases, _ = measure(pair, [name] * batch, flows, choice.randrange(2**32))
+            cases, _ = measure(pair, [name] * batch, flows, choice.randrange(2**32), way_back=times == 1)
             found += cases
             tried += batch
             valid += sum(1 for item in cases if item.name == name and item.void is None)

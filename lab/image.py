@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 from . import paths
@@ -17,6 +18,8 @@ from .progress import say, step
 from .run import LabError, run
 
 RELEASES = {"debian12": "bookworm", "debian13": "trixie"}
+
+KEEP_S = 7 * 86_400
 
 # What an installed Debian server has before any role touches it.
 SYSTEM = (
@@ -70,6 +73,7 @@ def build(release: str) -> Path:
     """Build the image unless it is there; two builders wait for each other."""
     target = path(release)
     if target.is_dir():
+        os.utime(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / f"{release}.lock").open("w") as lock:
@@ -78,10 +82,15 @@ def build(release: str) -> Path:
             return target
         with step(f"image {release}: mmdebstrap {RELEASES[release]}"):
             _bootstrap(release, target)
-        for old in target.parent.glob(f"{release}-*"):
-            if old != target:
-                shutil.rmtree(old)
+        _prune(target.parent)
     return target
+
+
+def _prune(directory: Path) -> None:
+    """Remove images of earlier recipes; a running lab, perhaps of another checkout, may still stand on a recent one."""
+    for image in directory.iterdir():
+        if image.is_dir() and time.time() - image.stat().st_mtime > KEEP_S:
+            shutil.rmtree(image)
 
 
 def _bootstrap(release: str, target: Path) -> None:

@@ -98,14 +98,18 @@ class Session:
         earliest = max([self._started, *(w.until_ns / 1e9 for w in self.windows[-1:])]) + CLEAN_S
         time.sleep(max(0.0, earliest - time.monotonic()) + self._random.uniform(0.0, 1.0))
 
-    def run(self, case: Case) -> None:
-        """Inject one fault into the active node, wait for the answer, undo it, wait until the cluster is whole."""
+    def run(self, case: Case, way_back: bool = True) -> None:
+        """Inject one fault into the active node, wait for the answer, undo it, wait until the cluster is whole.
+
+        Args:
+            case: the fault.
+            way_back: measure the way back too, where the case names it.
+        """
         node = self.pair.wait_steady()
         self._phase()
         window = self._measure(case.name, node.name, case.moves, lambda: case.inject(self.pair, self.faults, node))
-        if case.undo_name is None:
-            case.undo(self.pair, self.faults, node)
-            self.pair.wait_steady()
+        if case.undo_name is None or not way_back:
+            self._undo(case, node)
         else:
             self._phase()
             self._measure(case.undo_name, window.after, False, lambda: self._undo(case, node))

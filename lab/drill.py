@@ -26,9 +26,10 @@ from .judge import case as judge
 from .monitors.blackout import Recording
 from .pair import Pair
 from .progress import say, step
-from .report import Case, Report, summary, summary_table
+from .report import Case, Report, strip_svg, summary, summary_table
 from .run import LabError
 from .session import Session
+from .table import fill
 
 # A session keeps every packet's times in memory; a new one now and then bounds that.
 FAULTS_PER_SESSION = 12
@@ -42,7 +43,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--cluster", help="which cluster of the inventory (default: the first)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="valid runs of each case")
     parser.add_argument("--flows", type=int, default=200, metavar="N", help="TCP connections held through all faults")
+    parser.add_argument("--table", type=int, default=0, metavar="N", help="fill the connection table first")
     parser.add_argument("--seed", type=int, help="of the random moments")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw every run as a dot")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw results")
     parser.set_defaults(run=run)
 
@@ -130,14 +133,25 @@ def run(given: argparse.Namespace) -> int:
             playbook.play(lab, "site", show=None)
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
     say(f"seed {seed}")
+    if given.table:
+        with step(f"fill the connection table with {given.table} entries"):
+            fill(pair, given.table)
     cases = repeat(pair, given.cases, given.repeat, given.flows, seed)
     result = report(pair, cases, seed)
     print(summary_table(cases))
     broken = [item for item in cases if item.void is None and item.problems]
     for item in broken:
         print(f"BROKEN {item.name}: {'; '.join(item.problems)}", file=sys.stderr)
+    if given.svg:
+        groups = {item: [c.blackout_ms for c in cases if c.name == item and c.void is None] for item in given.cases}
+        title = f"{result.topology}, profile {result.profile}: blackout of each run"
+        given.svg.write_text(strip_svg(title, {name: values for name, values in groups.items() if values}))
     if given.json:
         given.json.write_text(
-            json.dumps({**result.to_json(), "summary": [asdict(item) for item in summary(cases)]}, indent=1) + "\n"
+            json.dumps(
+                {**result.to_json(), "table": given.table, "summary": [asdict(item) for item in summary(cases)]},
+                indent=1,
+            )
+            + "\n"
         )
     return 1 if broken else 0

@@ -66,4 +66,4 @@ def timeline_svg(report: Report, received: Mapping[str, Sequence[int]]) -> str:
     for case in report.cases:
         panel, y = _panel(case, received, y)
         parts += panel
-    return document(LEFT + WIDTH + 40, y, "Failover under live traffic", parts)
+    return document(LEFT + WIDTH + 60, y, "Failover under live traffic", parts)

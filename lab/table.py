@@ -27,7 +27,8 @@ def entries(count: int, client: str, server: str) -> str:
         source, target = 2000 + number % FLOWS_PER_PAIR, 20_000 + number // FLOWS_PER_PAIR
         lines.append(
             f"-A -t {TIMEOUT_S} -u SEEN_REPLY,ASSURED -s {client} -d {server} -r {server} -q {client} -p tcp "
-            f"--sport {source} --dport {target} --reply-port-src {target} --reply-port-dst {source} --state ESTABLISHED\n"
+            f"--sport {source} --dport {target} --reply-port-src {target} --reply-port-dst {source} "
+            "--state ESTABLISHED\n"
         )
     return "".join(lines)
 

@@ -149,7 +149,12 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         given.json.write_text(
             json.dumps(
-                {**result.to_json(), "table": given.table, "summary": [asdict(item) for item in summary(cases)]},
+                {
+                    **result.to_json(),
+                    "table": given.table,
+                    "vips": len(pair.vips),
+                    "summary": [asdict(item) for item in summary(cases)],
+                },
                 indent=1,
             )
             + "\n"

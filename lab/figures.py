@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""The published figures: `python -m lab.figures` writes the tables in the documentation from the raw results.
+
+A table stands between `<!-- figures:begin -->` and `<!-- figures:end -->`; a test keeps it equal to the raw results.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import paths
+
+RAW = paths.REPO / "docs" / "measurements"
+DOCUMENTS = {"README.md": "docs/measurements/", "docs/measurements/README.md": ""}
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+HEADER = (
+    "| fault | profile | n | min | median | p95 | max | packets lost | void runs | raw |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+)
+WORDS = {
+    "planned": "planned switchover",
+    "power_cut": "power cut of the active node",
+    "cable": "cable of the active node pulled",
+}
+
+
+def _name(case: str, data: dict[str, Any], flows: int) -> str:
+    kind, _, argument = case.partition(":")
+    text = WORDS.get(kind, kind) + (f" ({argument})" if argument else "")
+    extras = []
+    if data.get("table"):
+        extras.append(f"{data['table']:,} connections in the table".replace(",", " "))
+    if data.get("vips", 0) > 20:
+        extras.append(f"{data['vips']} VIPs")
+    if flows >= 1000:
+        extras.append(f"{flows:,} live TCP connections".replace(",", " "))
+    return ", ".join([text, *extras])
+
+
+def rows(directory: Path, prefix: str) -> list[str]:
+    """One row per fault of every raw result, in the order of the file names."""
+    found = []
+    for path in sorted(directory.glob("*.json")):
+        data = json.loads(path.read_text())
+        flows = max((case["flows_total"] for case in data["cases"]), default=0)
+        for item in data["summary"]:
+            figures = [f"{item[key]:.1f} ms" for key in ("minimum", "median", "p95", "maximum")]
+            cells = [_name(item["name"], data, flows), data["profile"], str(item["n"]), *figures]
+            cells += [str(item["lost_packets"]), str(item["void"]), f"[{path.name}]({prefix}{path.name})"]
+            found.append("| " + " | ".join(cells) + " |")
+    return found
+
+
+def table(directory: Path, prefix: str) -> str:
+    """The whole Markdown table."""
+    return "\n".join([*HEADER, *rows(directory, prefix)])
+
+
+def replace(text: str, content: str) -> str:
+    """The document with the content between its two marks.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"{BEGIN} and {END} are not both there")
+    head, rest = text.split(BEGIN, 1)
+    tail = rest.split(END, 1)[1]
+    return f"{head}{BEGIN}\n{content}\n{END}{tail}"
+
+
+def outdated() -> list[str]:
+    """Documents whose table is not what the raw results say."""
+    found = []
+    for name, prefix in DOCUMENTS.items():
+        text = (paths.REPO / name).read_text()
+        if text != replace(text, table(RAW, prefix)):
+            found.append(name)
+    return found
+
+
+def main() -> int:
+    """Write the tables."""
+    for name in outdated():
+        path = paths.REPO / name
+        path.write_text(replace(path.read_text(), table(RAW, DOCUMENTS[name])))
+        print(f"written: {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -114,7 +114,7 @@ def find(pair: Pair, name: str) -> Case:
         raise LabError(f"unknown case {name!r}; known: {', '.join(known)}")
     if name in SIMPLE:
         return SIMPLE[name]
-    kind, _, argument = name.partition(":")
+    kind, _unused, argument = name.partition(":")
     if kind == "cable":
         tracked = {network.name for network in pair.cluster.networks if network.track}
         case = _cable(argument)

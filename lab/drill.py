@@ -107,7 +107,7 @@ def repeat(pair: Pair, names: Sequence[str], times: int, flows: int, seed: int) 
         valid = tried = 0
         while valid < times and tried < 2 * times:
             batch = min(FAULTS_PER_SESSION, times - valid)
-            cases, _ = measure(pair, [name] * batch, flows, choice.randrange(2**32), way_back=times == 1)
+            cases, _unused = measure(pair, [name] * batch, flows, choice.randrange(2**32), way_back=times == 1)
             found += cases
             tried += batch
             valid += sum(1 for item in cases if item.name == name and item.void is None)

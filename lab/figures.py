@@ -30,7 +30,7 @@ WORDS = {
 
 
 def _name(case: str, data: dict[str, Any], flows: int) -> str:
-    kind, _, argument = case.partition(":")
+    kind, _unused, argument = case.partition(":")
     text = WORDS.get(kind, kind) + (f" ({argument})" if argument else "")
     extras = []
     if data.get("table"):

@@ -43,7 +43,7 @@ def main() -> None:
     _network()
     os.write(report, b"ready\n")
     os.close(report)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(0))
     while True:
         try:
             os.waitpid(-1, 0)

@@ -263,7 +263,7 @@ def _remove_cgroup(top: Path) -> None:
     limit = time.monotonic() + 10
     while True:
         try:
-            for directory, _, _ in os.walk(top, topdown=False):
+            for directory, _unused, _unused in os.walk(top, topdown=False):
                 Path(directory).rmdir()
         except OSError as problem:
             if time.monotonic() > limit:

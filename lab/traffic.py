@@ -278,4 +278,4 @@ def _default_port(protocol: Protocol) -> int:
 def _nearest_first(first: list[IPAddress], second: list[IPAddress]) -> Iterator[tuple[IPAddress, IPAddress]]:
     """All pairs, those of early members first."""
     pairs = [(i + k, i, k) for i in range(len(first)) for k in range(len(second))]
-    return ((first[i], second[k]) for _, i, k in sorted(pairs))
+    return ((first[i], second[k]) for _unused, i, k in sorted(pairs))

@@ -60,7 +60,7 @@ def answer(frame: bytes, mac: bytes) -> tuple[str, bytes, bool] | None:
         return None
     kind = int.from_bytes(frame[12:14], "big")
     if kind == ETH_ARP:
-        _, protocol, _, _, operation, sender, address, _, target = _ARP.unpack_from(frame, 14)
+        _unused, protocol, _unused, _unused, operation, sender, address, _unused, target = _ARP.unpack_from(frame, 14)
         if protocol != ETH_IPV4:
             return None
         if operation == 2 and frame[:6] == mac:

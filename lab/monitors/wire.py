@@ -97,7 +97,7 @@ class Worker:
         self._log.close()
 
     def _fill(self, deadline: float) -> None:
-        ready, _, _ = select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))
+        ready, _unused, _unused = select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             raise MonitorError(f"{self.label}: no answer in time{self._tail()}")
         chunk = os.read(self._stdout, 1 << 20)

@@ -34,7 +34,7 @@ class NetnsHost:
 
     def run(self, argv: Sequence[str], **kw: Any) -> subprocess.CompletedProcess[str]:
         options = {"check": True, "capture_output": True, "text": True, **kw}
-        return subprocess.run(["ip", "netns", "exec", self.netns, *argv], **options)
+        return subprocess.run(["ip", "netns", "exec", self.netns, *argv], check=options.pop("check"), **options)
 
     def sh(self, text: str) -> None:
         for line in text.strip().splitlines():

@@ -56,7 +56,7 @@ class Endpoint:
         receive = self.sock.recvmsg
         while True:
             try:
-                data, ancillary, _, peer = receive(64, stamps.ANCILLARY_SIZE)
+                data, ancillary, _unused, peer = receive(64, stamps.ANCILLARY_SIZE)
             except BlockingIOError:
                 break
             except OSError as error:

@@ -104,7 +104,7 @@ def _stalls(item: EndpointRecord, fault_ns: int | None, until_ns: int | None, li
 def _cpu_percent(endpoints: Iterable[EndpointRecord]) -> float:
     workers = {(item.network, item.cpu_ms) for item in endpoints}
     longest = max((item.sent[-1] - item.sent[0] for item in endpoints if len(item.sent) > 1), default=0)
-    return round(sum(cpu for _, cpu in workers) * MS / longest * 100, 1) if longest else 0.0
+    return round(sum(cpu for _unused, cpu in workers) * MS / longest * 100, 1) if longest else 0.0
 
 
 def _stream(
@@ -141,7 +141,7 @@ def _stream(
             void(f"only {before:.0f} ms were sent before the fault, {limits.clean_ms:.0f} are needed")
         if fault_ns > stop:
             void("sending stopped before the fault")
-        clean_gap, _, _ = _longest(arrivals, clean_from, fault_ns - guard)
+        clean_gap, _unused, _unused = _longest(arrivals, clean_from, fault_ns - guard)
         early = sum(1 for seq, t in enumerate(sender.sent) if clean_from <= t < fault_ns - guard and seq not in seen)
         if early:
             void(f"{early} packets were lost before the fault")
@@ -163,7 +163,7 @@ def _stream(
         reordered=sum(1 for a, b in pairwise(order) if b < a),
         open_ended=open_ended,
         clean_gap_ms=round(clean_gap / MS, 3),
-        send_errors=sum(1 for t, _, _ in sender.send_errors if begin - guard <= t <= end),
+        send_errors=sum(1 for t, _unused, _unused in sender.send_errors if begin - guard <= t <= end),
     )
 
 
@@ -173,7 +173,7 @@ def _own_errors(sender: EndpointRecord, fault_ns: int | None, end: int, limits: 
     A network error after the fault does not: it is the blackout itself as its sender sees it (a neighbour entry that
     failed), and voiding on it would throw away exactly the worst runs.
     """
-    for t, _, number in sender.send_errors:
+    for t, _unused, number in sender.send_errors:
         if t > end or (fault_ns is not None and t < fault_ns - limits.clean_ms * MS):
             continue
         after_fault = fault_ns is not None and t >= fault_ns

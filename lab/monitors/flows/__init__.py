@@ -145,6 +145,6 @@ class Flows:
 
 
 def _report(worker: Worker, command: str) -> list[dict[str, Any]]:
-    _, data = worker.ask_bytes(command)
+    _unused, data = worker.ask_bytes(command)
     found: list[dict[str, Any]] = json.loads(data)
     return found

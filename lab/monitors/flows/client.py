@@ -65,7 +65,7 @@ class Client:
         self.dead: set[int] = set()
         self.check_until = 0
         self.done = self.halted = False
-        self.wheel: list[list[Flow]] = [[] for _ in range(SLOTS)]
+        self.wheel: list[list[Flow]] = [[] for _unused in range(SLOTS)]
         for number, flow in enumerate(self.flows):
             if flow.kind == "interactive":
                 self.wheel[number % SLOTS].append(flow)

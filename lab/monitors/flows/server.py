@@ -55,7 +55,7 @@ class Server:
 
     def run(self) -> None:
         while not self.done and not self.control.closed:
-            for number, _ in self.epoll.poll(1.0):
+            for number, _unused in self.epoll.poll(1.0):
                 if number == self.control.fileno():
                     for request in self.control.requests():
                         self.handle(request["cmd"])

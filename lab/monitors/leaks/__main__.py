@@ -92,7 +92,7 @@ class Watcher:
         while not self.done and not self.control.closed:
             now = time.monotonic_ns()
             if now >= due:
-                for _ in range(min(self.at_once, len(self.canaries))):
+                for _unused in range(min(self.at_once, len(self.canaries))):
                     self.canaries[self.turn].send(self.sent)
                     self.turn = (self.turn + 1) % len(self.canaries)
                 due = max(due + self.interval, now)
@@ -107,7 +107,7 @@ class Watcher:
         for sock in self.socks:
             while True:
                 try:
-                    frame, ancillary, _, _ = sock.recvmsg(256, stamps.ANCILLARY_SIZE)
+                    frame, ancillary, _unused, _unused = sock.recvmsg(256, stamps.ANCILLARY_SIZE)
                 except OSError:
                     break  # empty, or the interface is down
                 found = packets.recognise(frame)

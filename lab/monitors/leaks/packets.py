@@ -61,7 +61,7 @@ def recognise(frame: bytes) -> Arrival | None:
     if protocol == UDP and body[8:14] == MAGIC:
         return Arrival(family, "udp", source, target, port)
     if protocol == TCP and len(body) >= 20:
-        sequence, _, _, flags, window = struct.unpack_from("!IIBBH", body, 4)
+        sequence, _unused, _unused, flags, window = struct.unpack_from("!IIBBH", body, 4)
         if flags == SYN and window == SYN_WINDOW and sequence >> 16 == SYN_SEQUENCE:
             return Arrival(family, "tcp", source, target, port)
     return None

@@ -65,7 +65,7 @@ class Owners:
         """Stop, collect, judge; the records stay in self.records for other windows."""
         try:
             for network, worker in self._workers.items():
-                _, data = worker.ask_bytes("finish")
+                _unused, data = worker.ask_bytes("finish")
                 self.records[network] = list(unpack(data, self._vips[network]))
         finally:
             self.close()

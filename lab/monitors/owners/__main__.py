@@ -75,7 +75,7 @@ class Asker:
 
     def ask(self) -> None:
         many = len(self.vips)
-        for _ in range(min(self.at_once, many)):
+        for _unused in range(min(self.at_once, many)):
             number = self.turn
             self.turn = (self.turn + 1) % many
             now = time.monotonic_ns()
@@ -93,7 +93,7 @@ class Asker:
         for sock in self.socks:
             while True:
                 try:
-                    frame, ancillary, _, _ = sock.recvmsg(256, stamps.ANCILLARY_SIZE)
+                    frame, ancillary, _unused, _unused = sock.recvmsg(256, stamps.ANCILLARY_SIZE)
                 except BlockingIOError:
                     break
                 except OSError:

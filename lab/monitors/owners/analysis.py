@@ -107,7 +107,7 @@ def _vip(vip: str, network: str, found: list[OwnerRecord], grace_ms: float, name
             answers[owner].add(k)
     # The last question may not have been answered yet when the recording ended.
     many = len(asked) - 1
-    owners: list[tuple[str, ...]] = [() for _ in range(max(0, many))]
+    owners: list[tuple[str, ...]] = [() for _unused in range(max(0, many))]
     for owner, questions in sorted(answers.items()):
         for k in _filled(questions):
             if k < many:

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 """What conntrackd does not do by itself.
@@ -157,7 +156,7 @@ def _client(copy: Path, server: socket.socket) -> Tuple[int, str]:
         deadline = time.monotonic() + 10
         while client.poll() is None and time.monotonic() < deadline:
             try:
-                connection, _ = server.accept()
+                connection, _unused = server.accept()
             except BlockingIOError:
                 time.sleep(0.01)
                 continue

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 """The takeover worker: one serial reader of keepalived's notify FIFO that drives conntrackd and the forwarding gate.
@@ -245,7 +244,7 @@ class Worker:
             return
         before = dict(self.core.instances)
         self.apply(self.core.batch(events))
-        for name, (state, _) in self.core.instances.items():
+        for name, (state, _unused) in self.core.instances.items():
             if before.get(name, ("",))[0] != state:
                 self.since[name] = time.time()
 
@@ -271,14 +270,14 @@ class Worker:
     def timeout(self) -> Optional[float]:
         if self.queue:
             return 0.0
-        waits = [due - self.clock() for due, _ in self.timers]
+        waits = [due - self.clock() for due, _unused in self.timers]
         if self.request is not None:
             waits.append(0.1)
         return max(0.0, min(waits)) if waits else None
 
     def turn(self) -> None:
         """One turn: first what keepalived says, then one step. A newer event replaces the steps that are left."""
-        ready, _, _ = select.select([self.fd], [], [], self.timeout())
+        ready, _unused, _unused = select.select([self.fd], [], [], self.timeout())
         if ready:
             self.read()
         self.check_request()
@@ -303,8 +302,8 @@ def realtime(priority: int) -> None:
     if not priority:
         return
     try:
-        # Only the worker decides in realtime. Its helpers, an interpreter among them, would hold a processor for tens of
-        # milliseconds, in which this node forwards nothing there.
+        # Only the worker decides in realtime. Its helpers, an interpreter among them, would hold a processor for tens
+        # of milliseconds, in which this node forwards nothing there.
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
         log(f"no realtime priority: {error}", 4)

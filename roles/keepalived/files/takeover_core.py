@@ -92,7 +92,7 @@ class Core:
         What an earlier worker knew is kept only where it agrees with them.
         """
         self.active = holds_vip
-        if known and any(state == "MASTER" for state, _ in known.values()) == holds_vip:
+        if known and any(state == "MASTER" for state, _unused in known.values()) == holds_vip:
             self.instances = dict(known)
         if self.active:
             # No commit: an active node that restarts its worker already has the newest states in its kernel.
@@ -114,7 +114,7 @@ class Core:
                 else:
                     self.instances[name] = (event.state, priority)
                 back_from_fault = back_from_fault or (old == "FAULT" and event.state == "BACKUP")
-            now = any(state == "MASTER" for state, _ in self.instances.values())
+            now = any(state == "MASTER" for state, _unused in self.instances.values())
             if now != self.active:
                 self.active = now
                 edges += 1

@@ -212,13 +212,13 @@ def test_a_newer_event_replaces_pending_steps_and_timers() -> None:
     worker.apply(worker.core.batch(events(*BOTH_MASTER)))
     worker.apply(worker.core.batch(events(*BOTH_BACKUP)))
     assert [step.name for step in worker.queue] == ["request"]
-    assert [step.name for _, step in worker.timers] == ["close_gate"]
+    assert [step.name for _unused, step in worker.timers] == ["close_gate"]
     worker.apply(worker.core.batch(events(*BOTH_MASTER)))
     assert worker.timers == []
 
 
 def test_holding_a_vip_counts_only_on_its_interface() -> None:
     answer = '[{"ifname": "eth1", "addr_info": [{"local": "192.0.2.1"}]}, {"ifname": "eth2", "addr_info": []}]'
-    assert takeover.Worker(CONFIG, lambda *_: (0, answer)).holds_vip()
-    assert not takeover.Worker(CONFIG, lambda *_: (0, answer.replace("eth1", "eth9"))).holds_vip()
-    assert not takeover.Worker(CONFIG, lambda *_: (1, "")).holds_vip()
+    assert takeover.Worker(CONFIG, lambda *_unused: (0, answer)).holds_vip()
+    assert not takeover.Worker(CONFIG, lambda *_unused: (0, answer.replace("eth1", "eth9"))).holds_vip()
+    assert not takeover.Worker(CONFIG, lambda *_unused: (1, "")).holds_vip()

@@ -32,9 +32,10 @@ class NetnsHost:
     def popen(self, argv: Sequence[str], **kw: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["ip", "netns", "exec", self.netns, *argv], **kw)
 
-    def run(self, argv: Sequence[str], **kw: Any) -> subprocess.CompletedProcess[str]:
-        options = {"check": True, "capture_output": True, "text": True, **kw}
-        return subprocess.run(["ip", "netns", "exec", self.netns, *argv], check=options.pop("check"), **options)
+    def run(self, argv: Sequence[str], *, check: bool = True, **kw: Any) -> subprocess.CompletedProcess[str]:
+        options = {"capture_output": True, "text": True, **kw}
+        command = ["ip", "netns", "exec", self.netns, *argv]
+        return subprocess.run(command, check=check, **options)
 
     def sh(self, text: str) -> None:
         for line in text.strip().splitlines():

@@ -13,12 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .hosts import NodeHost
-from .lab import Lab
-from .namespace import inside
+from .namespace import Holder, inside
 from .run import LabError
 
 # Dropping on arrival comes before the bridge learns the sender's address, as with a cable that carries nothing.
-_TABLE = """
+TABLE = """
 table bridge faults {
   set from_host { type ifname; }
   set to_host { type ifname; }
@@ -30,13 +29,12 @@ table bridge faults {
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults of one lab."""
+    """The faults of one lab, by its holder."""
 
-    lab: Lab
+    holder: Holder
 
     def _nft(self, text: str) -> None:
-        # Adding a table that exists changes nothing, so each transaction may carry it.
-        inside(self.lab.holder, ["nft", "-f", "-"], stdin=_TABLE + text)
+        inside(self.holder, ["nft", "-f", "-"], stdin=text)
 
     def _ports(self, node: NodeHost, networks: Iterable[str] | None) -> list[str]:
         wanted = None if networks is None else set(networks)
@@ -87,7 +85,7 @@ class Faults:
 
     def _link(self, node: NodeHost, network: str, state: str) -> None:
         (port,) = self._ports(node, [network])
-        inside(self.lab.holder, ["ip", "link", "set", port, state])
+        inside(self.holder, ["ip", "link", "set", port, state])
 
     def kill(self, node: NodeHost, unit: str, who: str = "all") -> None:
         """SIGKILL the processes of a unit (`who`: all or main, as in systemctl(1))."""

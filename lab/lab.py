@@ -21,6 +21,7 @@ import yaml
 
 from . import image, namespace, paths, ssh
 from .container import Container
+from .faults import TABLE
 from .hosts import NodeHost, ProbeHost
 from .inventory import Inventory
 from .inventory import read as read_inventory
@@ -169,6 +170,7 @@ def _build(name: str, inventory: Inventory, plan: LabPlan) -> Lab:
                     "0",
                 ],
             )
+        namespace.inside(holder, ["nft", "-f", "-"], stdin=TABLE)
         for port in plan.controller:
             _controller(holder, port)
         for probe in lab.probes.values():

@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .hosts import NodeHost
-from .namespace import Holder, inside
+from .namespace import inside
 from .run import LabError
+
+if TYPE_CHECKING:
+    from .lab import Lab
 
 # Dropping on arrival comes before the bridge learns the sender's address, as with a cable that carries nothing.
 TABLE = """
@@ -29,12 +33,12 @@ table bridge faults {
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults of one lab, by its holder."""
+    """The faults of one lab."""
 
-    holder: Holder
+    lab: Lab
 
     def _nft(self, text: str) -> None:
-        inside(self.holder, ["nft", "-f", "-"], stdin=text)
+        inside(self.lab.holder, ["nft", "-f", "-"], stdin=text)
 
     def _ports(self, node: NodeHost, networks: Iterable[str] | None) -> list[str]:
         wanted = None if networks is None else set(networks)
@@ -85,7 +89,7 @@ class Faults:
 
     def _link(self, node: NodeHost, network: str, state: str) -> None:
         (port,) = self._ports(node, [network])
-        inside(self.holder, ["ip", "link", "set", port, state])
+        inside(self.lab.holder, ["ip", "link", "set", port, state])
 
     def kill(self, node: NodeHost, unit: str, who: str = "all") -> None:
         """SIGKILL the processes of a unit (`who`: all or main, as in systemctl(1))."""

@@ -65,7 +65,7 @@ class Session:
 
     def __init__(self, pair: Pair, flows: int, seed: int) -> None:
         self.pair = pair
-        self.faults = Faults(pair.lab.holder)
+        self.faults = Faults(pair.lab)
         self.plan = traffic_plans(pair.lab.clusters)[pair.cluster.name].require()
         self._random = random.Random(seed)
         vips = {network.name: [str(vip.address) for vip in network.vips] for network in pair.cluster.networks}

@@ -12,7 +12,7 @@ import os
 import platform
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,13 @@ def measure(
     return [judge(pair.cluster, item) for item in measured], session.blackout.recording
 
 
-def repeat(pair: Pair, names: Sequence[str], times: int, flows: int, seed: int) -> list[Case]:
-    """Each fault until it has been measured `times` times; void runs are repeated, up to as many again."""
+def repeat(
+    pair: Pair, names: Sequence[str], times: int, flows: int, seed: int, keep: Callable[[list[Case]], None]
+) -> list[Case]:
+    """Each fault until it has been measured `times` times; void runs are repeated, up to as many again.
+
+    `keep` gets all results so far now and then: a long series that is cut short is not lost.
+    """
     choice = random.Random(seed)
     found: list[Case] = []
     for name in names:
@@ -112,6 +117,7 @@ def repeat(pair: Pair, names: Sequence[str], times: int, flows: int, seed: int) 
             tried += batch
             valid += sum(1 for item in cases if item.name == name and item.void is None)
             say(f"      {name}: {valid} of {times} measured, {tried - valid} void")
+            keep(found)
     return found
 
 
@@ -136,27 +142,24 @@ def run(given: argparse.Namespace) -> int:
     if given.table:
         with step(f"fill the connection table with {given.table} entries"):
             fill(pair, given.table)
-    cases = repeat(pair, given.cases, given.repeat, given.flows, seed)
-    result = report(pair, cases, seed)
+
+    def keep(cases: list[Case]) -> None:
+        result = report(pair, cases, seed)
+        if given.json:
+            more = {"table": given.table, "vips": len(pair.vips), "summary": [asdict(item) for item in summary(cases)]}
+            given.json.write_text(json.dumps({**result.to_json(), **more}, indent=1) + "\n")
+        if given.svg:
+            given.svg.write_text(_picture(result, given.cases))
+
+    cases = repeat(pair, given.cases, given.repeat, given.flows, seed, keep)
     print(summary_table(cases))
     broken = [item for item in cases if item.void is None and item.problems]
     for item in broken:
         print(f"BROKEN {item.name}: {'; '.join(item.problems)}", file=sys.stderr)
-    if given.svg:
-        groups = {item: [c.blackout_ms for c in cases if c.name == item and c.void is None] for item in given.cases}
-        title = f"{result.topology}, profile {result.profile}: blackout of each run"
-        given.svg.write_text(strip_svg(title, {name: values for name, values in groups.items() if values}))
-    if given.json:
-        given.json.write_text(
-            json.dumps(
-                {
-                    **result.to_json(),
-                    "table": given.table,
-                    "vips": len(pair.vips),
-                    "summary": [asdict(item) for item in summary(cases)],
-                },
-                indent=1,
-            )
-            + "\n"
-        )
     return 1 if broken else 0
+
+
+def _picture(result: Report, names: Sequence[str]) -> str:
+    groups = {name: [c.blackout_ms for c in result.cases if c.name == name and c.void is None] for name in names}
+    title = f"{result.topology}, profile {result.profile}: blackout of each run"
+    return strip_svg(title, {name: values for name, values in groups.items() if values})

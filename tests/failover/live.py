@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What the failover tests share: deployed labs, sessions of live traffic, and verdicts on them."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab import judge, paths, playbook
+from lab import lab as labs
+from lab.cases import Case, find
+from lab.faults import Faults
+from lab.hosts import NodeHost
+from lab.lab import Lab
+from lab.pair import Pair
+from lab.report import Case as Verdict
+from lab.run import LabError
+from lab.session import Measured, Session
+
+# One name for all runs: what a run that was killed has left behind is cleaned by the next one.
+NAME = os.environ.get("HAFW_LAB", "failover")
+INVENTORIES = paths.REPO / "inventories"
+# A busy machine voids a measurement. It is repeated, but a machine that is always busy has to be noticed.
+TRIES = 4
+
+
+@contextmanager
+def deployed(name: str, inventory: Path) -> Iterator[Lab]:
+    """A fresh lab, deployed and verified, and taken down in the end."""
+    lab = labs.up(name, inventory, fresh=True)
+    try:
+        playbook.play(lab, "site", show=None)
+        playbook.play(lab, "verify", show=None)
+        yield lab
+    finally:
+        labs.down(name)
+
+
+def nothing(pair: Pair, faults: Faults, node: NodeHost) -> None:
+    """The way back of a fault that needs none."""
+
+
+def fault(
+    name: str,
+    inject: Callable[[NodeHost], object],
+    undo: Callable[[NodeHost], object] | None = None,
+    moves: bool = False,
+    undo_name: str | None = None,
+) -> Case:
+    """A case of a test's own."""
+
+    def act(pair: Pair, faults: Faults, node: NodeHost) -> None:
+        inject(node)
+
+    def back(pair: Pair, faults: Faults, node: NodeHost) -> None:
+        if undo is not None:
+            undo(node)
+
+    return Case(name, act, back, moves, undo_name)
+
+
+def observe(pair: Pair, cases: Sequence[Case], flows: int) -> list[Measured]:
+    """One session of traffic: these faults, one after the other."""
+    session = Session(pair, flows, random.SystemRandom().randrange(2**32))
+    try:
+        session.start()
+        for case in cases:
+            session.run(case)
+        return session.finish()
+    except BaseException:
+        session.close()
+        raise
+
+
+def measure(pair: Pair, *cases: str | Case, flows: int = 500) -> Mapping[str, Verdict]:
+    """The verdict on each fault, and on its way back where that is measured. What is void is measured again."""
+    waiting = [find(pair, case) if isinstance(case, str) else case for case in cases]
+    found: dict[str, Verdict] = {}
+    reasons: list[str] = []
+    for _attempt in range(TRIES):
+        verdicts = {item.name: item for item in (judge.case(pair.cluster, m) for m in observe(pair, waiting, flows))}
+        for verdict in verdicts.values():
+            # A busy machine delays packets. It lets none through.
+            assert verdict.leaked == 0, f"{verdict.name}: {verdict.problems}"
+        void = [case for case in waiting if any(verdicts[name].void for name in _names(case))]
+        found |= {name: verdicts[name] for case in waiting if case not in void for name in _names(case)}
+        reasons += [f"{name}: {verdicts[name].void}" for case in void for name in _names(case) if verdicts[name].void]
+        waiting = void
+        if not waiting:
+            return found
+    pytest.fail(f"nothing could be measured in {TRIES} attempts, the machine is too busy: " + "; ".join(reasons))
+
+
+def _names(case: Case) -> list[str]:
+    return [case.name] if case.undo_name is None else [case.name, case.undo_name]
+
+
+def sound(verdicts: Mapping[str, Verdict], *but: str) -> None:
+    """Every verdict is free of problems."""
+    broken = {name: item.problems for name, item in verdicts.items() if item.problems and name not in but}
+    assert not broken, f"{broken}; details: {[verdicts[name].details for name in broken]}"
+
+
+def heal(pair: Pair) -> None:
+    """Bring a pair back that a failed test left broken, so that the next test judges its own matter."""
+    try:
+        pair.wait_steady(20)
+    except LabError:
+        faults = Faults(pair.lab)
+        for node in pair.nodes.values():
+            faults.power_return(node)
+        playbook.play(pair.lab, "site", show=None)
+        pair.wait_steady()
+
+
+def with_inventory(lab: Lab, inventory: Path) -> Lab:
+    """The same machines, described by another inventory."""
+    other = Lab(lab.name, lab.holder, lab.inventory, lab.plan)
+    other.inventory = replace(lab.inventory, path=inventory)
+    return other

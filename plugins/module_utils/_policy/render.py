@@ -105,6 +105,12 @@ def _raw(ruleset: Ruleset, family: int) -> Table:
             for matches in _cluster_matches(rule, family):
                 table.add(_RAW_HOOKS[rule.chain], matches, f"cluster {rule.name}", "-j CT --notrack")
     if ruleset.options.antispoof != "off":
+        if family == 6:
+            # Before the check of the way back, which can fail for a moment while addresses change: an advertisement
+            # lost then is asked for again only after a second (RetransTimer, RFC 4861). Hop limit 255 proves the link.
+            for number, name in NDP:
+                matches = f"-p ipv6-icmp -m icmp6 --icmpv6-type {number} -m hl --hl-eq 255"
+                table.add("PREROUTING", matches, f"ndp {name} on link", "-j ACCEPT")
         loose = " --loose" if ruleset.options.antispoof == "loose" else ""
         for zone in ruleset.zones:
             for interface in zone.interfaces:

@@ -124,6 +124,15 @@ def test_neighbour_discovery_is_accepted_before_any_state(files: dict[str, str])
         assert len(found) == 4
 
 
+def test_neighbour_discovery_does_not_depend_on_the_way_back(files: dict[str, str]) -> None:
+    lines = [line for line in rules(files["rules.v6"], "raw") if line.startswith("-A PREROUTING ")]
+    spoofed = next(number for number, line in enumerate(lines) if "rpfilter" in line)
+    accepted = [line for line in lines[:spoofed] if line.endswith("-j ACCEPT")]
+    assert [line.split("--icmpv6-type ")[1].split()[0] for line in accepted] == ["133", "134", "135", "136"]
+    # A packet from beyond a router could claim any neighbour.
+    assert all("-m hl --hl-eq 255" in line for line in accepted)
+
+
 def test_translations(files: dict[str, str]) -> None:
     four, six = rules(files["rules.v4"], "nat"), rules(files["rules.v6"], "nat")
     assert any(line.endswith("-j DNAT --to-destination 198.51.100.80:8443") for line in four)

@@ -21,6 +21,7 @@ MODULES = (
 )
 # A burst of states must fit in a socket buffer: default buffers lost some without a trace.
 SOCKET_BUFFER = 33_554_432
+NEIGHBOUR_RETRY_MS = 100
 
 
 def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
@@ -58,10 +59,16 @@ def _sysctls(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "net.core.netdev_max_backlog": 10_000,
     }
     for segment in cluster.segments:
-        if segment.ipv6 is None:
-            continue
         # A dot in a name would end the key: sysctl writes such names with a slash.
         name = node.interfaces[segment.name].replace(".", "/")
+        if isinstance(segment, t.Network):
+            # A new master knows no neighbours yet. One lost question, or answer, would hold its traffic for the default
+            # second (RetransTimer, RFC 4861). The number of questions keeps the time until a neighbour counts as gone.
+            for prefix in segment.prefixes:
+                found[f"net.ipv{prefix.version}.neigh.{name}.retrans_time_ms"] = NEIGHBOUR_RETRY_MS
+                found[f"net.ipv{prefix.version}.neigh.{name}.mcast_solicit"] = 3000 // NEIGHBOUR_RETRY_MS
+        if segment.ipv6 is None:
+            continue
         # An address that waits for duplicate detection cannot be announced.
         found[f"net.ipv6.conf.{name}.accept_dad"] = 0
         found[f"net.ipv6.conf.{name}.accept_ra"] = 0

@@ -145,6 +145,16 @@ def test_strict_tracking(sound: model.Cluster) -> None:
     assert sysctls["net.netfilter.nf_conntrack_max"] == 262144
 
 
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_lost_question_for_a_neighbour_is_soon_asked_again(sound: model.Cluster, family: str) -> None:
+    sysctls = model.views.role_variables(sound, sound.nodes[0])["base_sysctls"]
+    assert sysctls[f"net.{family}.neigh.eth1.retrans_time_ms"] == 100
+    # as long as with the defaults until a neighbour counts as gone
+    assert sysctls[f"net.{family}.neigh.eth1.mcast_solicit"] * 100 == 3 * 1000
+    # links between the nodes are never resolved at takeover
+    assert f"net.{family}.neigh.eth3.retrans_time_ms" not in sysctls
+
+
 def test_role_variables_win(changed: Callable[..., model.Loaded]) -> None:
     (cluster,) = changed({"cluster.role_variables": {"conntrackd_port": 4000}}).clusters
     assert model.views.role_variables(cluster, cluster.nodes[0])["conntrackd_port"] == 4000

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from lab.faults import Faults
 from lab.hosts import NodeHost
 from lab.monitors.flows import mix
 from lab.pair import Pair, wait
@@ -13,6 +16,16 @@ from lab.traffic import plans
 from tests.failover.live import fault, measure, sound
 
 MANY = 2000
+CLIENT = re.compile(r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
+
+
+def established(node: NodeHost) -> set[tuple[str, ...]]:
+    """The established TCP connections in a node's table, as their clients see them."""
+    found: set[tuple[str, ...]] = set()
+    for family in ("ipv4", "ipv6"):
+        text = node.exec("conntrack", "-L", "-f", family, "-p", "tcp", "--state", "ESTABLISHED")
+        found |= {match.groups() for match in map(CLIENT.search, text.splitlines()) if match}
+    return found
 
 
 def test_many_connections_survive_a_power_cut(pair: Pair) -> None:
@@ -28,17 +41,24 @@ def test_many_connections_survive_a_power_cut(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("where", ["active", "standby"])
-def test_connections_of_a_time_without_conntrackd_survive(pair: Pair, where: str) -> None:
-    """What is opened while the daemon of one node is down is made good when it starts again."""
-    node = pair.active() if where == "active" else pair.standby()
-    node.exec("systemctl", "stop", "conntrackd")
+def test_connections_opened_without_conntrackd_are_made_good(pair: Pair, where: str) -> None:
+    """They are opened while one node's daemon is down. Once it runs again, the standby node gets them all."""
+    faults = Faults(pair.lab)
+    flows = 500
 
-    def start(_active: NodeHost) -> None:
-        node.exec("systemctl", "start", "conntrackd")
-        wait(lambda: node.exec("systemctl", "is-active", "conntrackd", check=False).strip() == "active", 20)
+    def prepare() -> None:
+        (pair.active() if where == "active" else pair.standby()).exec("systemctl", "stop", "conntrackd")
 
-    # Its window ends a second after the daemon runs; the power is cut some seconds later.
-    verdicts = measure(pair, fault("conntrackd starts", start), "power_cut", flows=500)
+    def start_then_cut(active: NodeHost) -> None:
+        standby = pair.standby()
+        assert len(established(active) - established(standby)) >= flows
+        for node in (active, standby):
+            node.exec("systemctl", "start", "conntrackd")
+        wait(lambda: established(active) <= established(standby), 10, interval=0.5)
+        faults.power_cut(active)
+
+    case = fault("opened before conntrackd", start_then_cut, faults.power_return, moves=True)
+    verdicts = measure(pair, case, flows=flows, prepare=prepare)
 
     sound(verdicts)
-    assert verdicts["power_cut"].flows_survived == 500
+    assert verdicts[case.name].flows_survived == flows

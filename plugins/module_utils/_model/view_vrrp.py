@@ -103,9 +103,13 @@ def _per_network(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
                     "name": f"{network.name}_{version}",
                     "interface": node.interfaces[network.name],
                     "vrid": network.vrid,
+                    # Multicast names no source by which the role could tell.
+                    "family": f"ipv{version}",
                     "unicast_source": str(own) if unicast and own is not None else None,
                     "unicast_peers": [str(a) for a in peers if a is not None] if unicast else [],
                     "vips": vips,
+                    # Tracked with all others by the sync group; keepalived refuses an interface tracked twice.
+                    "track_primary": False,
                     **_base(cluster, node),
                 }
             )

@@ -196,3 +196,20 @@ def test_any_number_of_networks(hosts: dict[str, Any]) -> None:
         found = model.views.role_variables(loaded.clusters[0], loaded.clusters[0].nodes[0])
         assert set(found["iptables_zones"]) == set(networks)
         assert len(model.views.plan(loaded.clusters[0], loaded.clusters[0].nodes[0])["vips"]) == count
+
+
+def test_keepalived_can_tell_the_instances_apart(variant: model.Cluster) -> None:
+    """One VRID on one interface is one instance of a family; what a sync group tracks no member tracks itself."""
+    for node in variant.nodes:
+        found = model.views.role_variables(variant, node)
+        instances = found["keepalived_instances"]
+        keys = [(item["interface"], item["family"], item["vrid"]) for item in instances]
+        assert len(set(keys)) == len(keys)
+        for item in instances:
+            addresses = [vip["address"] for vip in item["vips"]]
+            if variant.vrrp.mode == "per_network":
+                assert {":" in address for address in addresses} == {item["family"] == "ipv6"}
+        for group in found["keepalived_sync_groups"]:
+            members = [item for item in instances if item["name"] in group["instances"]]
+            own = {item["interface"] for item in members if item["track_primary"]}
+            assert not own & set(group["track_interfaces"])

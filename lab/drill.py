@@ -80,7 +80,7 @@ def report(pair: Pair, cases: Sequence[Case], seed: int, deploy_s: float | None 
 
 
 def measure(
-    pair: Pair, names: Sequence[str], flows: int, seed: int, way_back: bool = True
+    pair: Pair, names: Sequence[str], flows: int, seed: int, way_back: bool = True, stall_ms: float = 5.0
 ) -> tuple[list[Case], Recording]:
     """One session: each named fault once, in this order, under live traffic."""
     session = Session(pair, flows, seed)
@@ -91,7 +91,7 @@ def measure(
             with step(f"fault: {name}"):
                 session.run(find(pair, name), way_back)
         with step("stop the traffic and judge"):
-            measured = session.finish()
+            measured = session.finish(stall_ms)
     except BaseException:
         session.close()
         raise

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.monitors.leaks import Leaks
 from lab.pair import Pair
 from lab.traffic import plans
 from tests.failover.live import measure, sound
+
+pytestmark = pytest.mark.full
 
 
 def test_planned_switchover_loses_nothing_in_either_direction(pair: Pair) -> None:

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.pair import Pair
 from tests.failover.live import INVENTORIES, NAME, deployed, measure, sound
+
+pytestmark = pytest.mark.full
 
 
 def test_250_virtual_addresses_move_as_fast_as_four(pair: Pair) -> None:

@@ -45,7 +45,8 @@ def test_not_forbidden(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["cd /work/project", "x = '/home/me/x'", "/root/.cache/x", "deb http://ftp.example.org/debian bookworm main"]
+    "line",
+    ["cd /work/project", "x = '/home/me/x'", "/root/.cache/x", "deb http://ftp.example.org/debian bookworm main"],
 )
 def test_machine_specific(line: str) -> None:
     assert rules.machine_specific(line)

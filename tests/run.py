@@ -99,7 +99,7 @@ def all_steps() -> tuple[Step, ...]:
         molecule("keepalived", "debian13"),
         Step(
             "failover",
-            "a live pair: boot, negative controls, connections, site (all faults: pytest -m full tests/failover)",
+            "a live pair: boot, negative controls, connections (the rest: pytest -m full tests/failover)",
             (python("-m", "pytest", "-q", "-m", "not full", "tests/failover"),),
             1500,
         ),

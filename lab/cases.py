@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
+
 from .faults import Faults
 from .hosts import NodeHost
 from .pair import Pair
@@ -94,29 +96,29 @@ SIMPLE = {
 UNITS = ("keepalived", "conntrackd", "linuxha-takeover")
 
 
-def names(pair: Pair) -> list[str]:
+def names(cluster: model.Cluster) -> list[str]:
     """Every case that this cluster offers."""
     found = list(SIMPLE)
-    found += [f"cable:{segment.name}" for segment in (*pair.cluster.networks, *pair.cluster.sync_links)]
-    found += [f"cut:{link.name}" for link in pair.cluster.sync_links]
+    found += [f"cable:{segment.name}" for segment in (*cluster.networks, *cluster.sync_links)]
+    found += [f"cut:{link.name}" for link in cluster.sync_links]
     found += [f"{action}:{unit}" for action in ("kill", "freeze") for unit in UNITS]
     return found
 
 
-def find(pair: Pair, name: str) -> Case:
+def find(cluster: model.Cluster, name: str) -> Case:
     """The case of this name.
 
     Raises:
         LabError: the cluster offers no such case; the message lists those it does.
     """
-    known = names(pair)
+    known = names(cluster)
     if name not in known:
         raise LabError(f"unknown case {name!r}; known: {', '.join(known)}")
     if name in SIMPLE:
         return SIMPLE[name]
     kind, _unused, argument = name.partition(":")
     if kind == "cable":
-        tracked = {network.name for network in pair.cluster.networks if network.track}
+        tracked = {network.name for network in cluster.networks if network.track}
         case = _cable(argument)
         return case if argument in tracked else Case(case.name, case.inject, case.undo, moves=False)
     return _cut(argument) if kind == "cut" else _unit(kind, argument)

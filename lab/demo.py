@@ -15,16 +15,15 @@ from typing import Any
 from . import lab as labs
 from . import options, paths
 from .drill import choose, measure, report
+from .monitors.blackout import Recording
+from .pair import Pair
 from .playbook import play
 from .progress import say, step
-from .report import table, timeline_svg
-from .run import LabError
+from .report import Case, table, timeline_svg
 
 CASES = ("planned", "power_cut")
 OUTPUT = paths.REPO / ".cache" / "demo"
 TRIES = 5
-# Bounds are judged here, not figures published: see Session.finish.
-STALL_MS = 20.0
 
 
 def add_parser(commands: Any) -> None:
@@ -56,20 +55,14 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _demonstrate(lab: labs.Lab, given: argparse.Namespace) -> int:
-    pair = choose(lab, given.cluster)
+    pair = Pair(lab, choose(lab.clusters, given.cluster))
     say("  ... ansible-playbook linuxha.firewall.site")
     deployed = play(lab, "site")
     say(f"   ok site: {deployed.changed} changes ({deployed.seconds:.0f} s)")
     with step("ansible-playbook linuxha.firewall.verify"):
         play(lab, "verify", show=None)
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(2**32)
-    for attempt in range(TRIES):
-        cases, recording = measure(pair, CASES, given.flows, seed + attempt, stall_ms=STALL_MS)
-        # A run in which this machine could not send in time says nothing about the firewalls, good or bad.
-        void = [item for item in cases if item.void]
-        if not void:
-            break
-        say(f"      void, measured again: {'; '.join(f'{item.name}: {item.void}' for item in void)}")
+    cases, recording = _cases(pair, given.flows, seed)
     result = report(pair, cases, seed, deployed.seconds)
     for path in (given.json, given.svg):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,9 +71,22 @@ def _demonstrate(lab: labs.Lab, given: argparse.Namespace) -> int:
     given.svg.write_text(timeline_svg(result, received))
     print(table(result))
     print(f"\nfigures: {given.json}\ntimeline: {given.svg}")
-    if void:
-        raise LabError(f"no valid measurement in {TRIES} attempts: this machine is too busy")
     broken = [item for item in cases if item.problems]
     for item in broken:
         print(f"BROKEN {item.name}: {'; '.join(item.problems)}", file=sys.stderr)
     return 1 if broken else 0
+
+
+def _cases(pair: Pair, flows: int, seed: int) -> tuple[list[Case], Recording]:
+    """All faults, again while this machine is too busy to tell; then the attempt that tells most."""
+    attempts = []
+    for number in range(TRIES):
+        cases, recording = measure(pair, CASES, flows, seed + number, exact=False)
+        void = [f"{item.name}: {item.void}" for item in cases if item.void]
+        attempts.append((len(void), cases, recording))
+        # What broke is shown, never measured away.
+        if not void or any(item.problems for item in cases):
+            return cases, recording
+        say(f"      void: {'; '.join(void)}")
+    _void, cases, recording = min(attempts, key=lambda attempt: attempt[0])
+    return cases, recording

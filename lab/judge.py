@@ -14,6 +14,9 @@ from .session import Measured
 NOISE_MS = 10.0
 PLANNED_MS = 100.0
 UNTOUCHED_MS = 50.0
+# A planned switchover may lose nothing. Nothing is lost either while nothing is sent: a longer pause of a sender after
+# the request could hide the hand-over.
+HIDDEN_MS = 20.0
 
 
 def limit_ms(cluster: model.Cluster, name: str, moves: bool) -> float:
@@ -27,22 +30,29 @@ def limit_ms(cluster: model.Cluster, name: str, moves: bool) -> float:
     return model.budget.failover(cluster).total_ms + NOISE_MS if moves else UNTOUCHED_MS
 
 
-def case(cluster: model.Cluster, measured: Measured) -> Case:
-    """The verdict on one window."""
+def case(cluster: model.Cluster, measured: Measured, exact: bool = True) -> Case:
+    """The verdict on one window.
+
+    Args:
+        cluster: the cluster it was measured on.
+        measured: what the monitors saw.
+        exact: whether the blackout is wanted as a figure, or only that it was within its limit. A sender that this
+            machine delays makes the measured gap longer, never shorter: such a run is no figure, yet it proves the
+            limit where the gap is within it.
+
+    A void run says nothing about time. What no busy machine can cause counts in it all the same: a leak, and the end of
+    a connection.
+    """
     window, blackout, owners, leaks, flows = (
         measured.window, measured.blackout, measured.owners, measured.leaks, measured.window.flows,
     )  # fmt: skip
-    problems = list(window.problems)
-    void = "; ".join(text for text in (blackout.void, owners.void, leaks.void, flows.void if flows else None) if text)
     bound = limit_ms(cluster, window.name, window.moves)
-    if blackout.blackout_ms > bound:
-        problems.append(f"blackout of {blackout.blackout_ms:.0f} ms, {bound:.0f} ms are allowed")
-    if window.name == "planned" and blackout.lost_packets:
-        problems.append(f"{blackout.lost_packets} packets lost in a planned switchover")
-    if window.moves == (window.before == window.after):
-        problems.append(f"the active role went from {window.before} to {window.after}")
-    if owners.dual_owner_ms > 0:
-        problems.append(f"two owners of a virtual address for {owners.dual_owner_ms:.0f} ms")
+    planned = window.name == "planned"
+    hidden = planned and blackout.max_stall_after_ms > HIDDEN_MS
+    figure = exact or hidden or blackout.blackout_ms > bound
+    reasons = (blackout.void if figure else blackout.unsound, owners.void, leaks.void, flows.void if flows else None)
+    void = "; ".join(reason for reason in reasons if reason)
+    problems = list(window.problems)
     if leaks.leaked:
         problems.append(f"{leaks.leaked} packets that the policy drops came through, the first: {leaks.examples[:1]}")
     if flows is not None:
@@ -51,6 +61,15 @@ def case(cluster: model.Cluster, measured: Measured) -> Case:
             problems.append(f"{flows.total - flows.survived} of {flows.total} connections did not survive: {first}")
         if flows.resets:
             problems.append(f"{flows.resets} connections were reset")
+    if not void:
+        if blackout.blackout_ms > bound:
+            problems.append(f"blackout of {blackout.blackout_ms:.0f} ms, {bound:.0f} ms are allowed")
+        if planned and blackout.lost_packets:
+            problems.append(f"{blackout.lost_packets} packets lost in a planned switchover")
+        if window.moves == (window.before == window.after):
+            problems.append(f"the active role went from {window.before} to {window.after}")
+        if owners.dual_owner_ms > 0:
+            problems.append(f"two owners of a virtual address for {owners.dual_owner_ms:.0f} ms")
     return Case(
         name=window.name,
         blackout_ms=round(blackout.blackout_ms, 1),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .cases import Case
 from .faults import Faults
 from .hosts import NodeHost
-from .monitors.blackout import Blackout, BlackoutResult, Limits
+from .monitors.blackout import Blackout, BlackoutResult
 from .monitors.blackout import analyse as analyse_blackout
 from .monitors.flows import Flows, FlowsResult
 from .monitors.leaks import Leaks, LeaksResult
@@ -141,14 +141,8 @@ class Session:
         others = ((name, node) for name, node in self.pair.nodes.items() if name != before)
         return next((name for name, node in others if self.pair.held(node) == self.pair.vips), None)
 
-    def finish(self, stall_ms: float = 5.0) -> list[Measured]:
-        """Stop all traffic and judge every window.
-
-        Args:
-            stall_ms: a sender later than this voids a window. It may be longer where only a bound is judged: a late
-                sender makes the measured gap longer, never shorter. It could hide a lost packet, so a planned
-                switchover is always judged with the shortest.
-        """
+    def finish(self) -> list[Measured]:
+        """Stop all traffic and say what was seen in every window."""
         macs = {port.mac: node.name for node in self.pair.nodes.values() for port in node.plan.ports}
         self.blackout.stop()
         self.owners.stop()
@@ -161,12 +155,7 @@ class Session:
             measured.append(
                 Measured(
                     window,
-                    analyse_blackout(
-                        self.blackout.recording,
-                        window.fault_ns,
-                        window.until_ns,
-                        Limits(stall_ms=5.0 if window.name == "planned" else stall_ms),
-                    ),
+                    analyse_blackout(self.blackout.recording, window.fault_ns, window.until_ns),
                     analyse_owners(self.owners.records, window.fault_ns, window.until_ns, names=macs),
                     analyse_leaks(self.leaks.records, window.fault_ns, window.until_ns),
                 )

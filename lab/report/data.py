@@ -30,7 +30,7 @@ class Case:
         owner_before: active node before ...
         owner_after: ... and after it.
         details: figures of each stream.
-        problems: invariants that broke; empty when all held.
+        problems: invariants that broke; empty when all held. In a void run only those that no busy machine can break.
     """
 
     name: str
@@ -96,7 +96,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def summary(cases: Iterable[Case]) -> list[Summary]:
-    """One line per kind of fault, in order of appearance; void runs are only counted.
+    """One line per kind of fault, in order of appearance; void runs are only counted, but what broke in them is broken.
 
     An outlier is a run over three times the median.
     """
@@ -106,8 +106,9 @@ def summary(cases: Iterable[Case]) -> list[Summary]:
     found = []
     for name, items in groups.items():
         valid = [item for item in items if item.void is None]
+        broken = sum(1 for item in items if item.problems)
         if not valid:
-            found.append(Summary(name, 0, math.nan, math.nan, math.nan, math.nan, 0, len(items), 0, 0))
+            found.append(Summary(name, 0, math.nan, math.nan, math.nan, math.nan, 0, len(items), 0, broken))
             continue
         gaps = [item.blackout_ms for item in valid]
         median = statistics.median(gaps)
@@ -122,7 +123,7 @@ def summary(cases: Iterable[Case]) -> list[Summary]:
                 lost_packets=sum(item.lost_packets for item in valid),
                 void=len(items) - len(valid),
                 outliers=sum(1 for gap in gaps if gap > 3 * median),
-                broken=sum(1 for item in valid if item.problems),
+                broken=broken,
             )
         )
     return found

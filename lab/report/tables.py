@@ -28,9 +28,9 @@ def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _verdict(case: Case) -> str:
-    if case.void is not None:
-        return "void"
-    return "BROKEN" if case.problems else "ok"
+    if case.problems:
+        return "BROKEN"
+    return "ok" if case.void is None else "void"
 
 
 def table(report: Report) -> str:
@@ -79,7 +79,7 @@ def table(report: Report) -> str:
     if broken:
         foot = ["BROKEN:", *broken]
     elif void:
-        foot = ["void, proves nothing:", *void]
+        foot = ["every connection survived, no packet leaked", "void, for this machine was too busy to tell:", *void]
     else:
         foot = ["every connection survived, no packet leaked, no address had two owners"]
     return "\n".join([*head, "", _grid(header, rows), "", *foot])

@@ -41,10 +41,12 @@ class StreamResult:
 
 @dataclass(frozen=True)
 class BlackoutResult:
-    void: str | None  # why the run proves nothing
+    void: str | None  # why blackout_ms is not a figure of the network: all of `unsound`, and the noise of this machine
+    unsound: str | None  # why the run does not even prove that the blackout was no longer than blackout_ms
     blackout_ms: float  # the longest gap of any stream
     lost_packets: int  # all streams
     max_stall_ms: float
+    max_stall_after_ms: float  # of the packets due after the fault: as long a hand-over could pass unseen
     streams: tuple[StreamResult, ...]
     cpu_percent: float  # of one core, all workers
     notes: tuple[str, ...]
@@ -68,37 +70,44 @@ def analyse(
     limits = limits or Limits()
     ends = {(item.stream, item.side): item for item in recording.endpoints}
     reasons: list[str] = []
+    noise: list[str] = []
     streams: list[StreamResult] = []
     for (stream, side), sender in sorted(ends.items()):
         receiver = ends.get((stream, "server" if side == "client" else "client"))
         if receiver is None:
             reasons.append(f"stream {stream}: one end is missing")
             continue
-        streams.append(_stream(sender, receiver, fault_ns, until_ns, limits, reasons))
+        streams.append(_stream(sender, receiver, fault_ns, until_ns, limits, reasons, noise))
     if not streams:
         reasons.append("nothing was measured")
-    stalls = [late for item in recording.endpoints for late in _stalls(item, fault_ns, until_ns, limits)]
+    stalls = [stall for item in recording.endpoints for stall in _stalls(item, fault_ns, until_ns, limits)]
+    longest = max((late for _unused, late in stalls), default=0)
     if stalls:
-        reasons.append(f"a sender stalled {len(stalls)} times, up to {max(stalls) / MS:.1f} ms")
+        noise.append(f"a sender stalled {len(stalls)} times, up to {longest / MS:.1f} ms")
     return BlackoutResult(
-        void="; ".join(dict.fromkeys(reasons)) or None,
+        void="; ".join(dict.fromkeys(reasons + noise)) or None,
+        unsound="; ".join(dict.fromkeys(reasons)) or None,
         blackout_ms=max((item.gap_ms for item in streams), default=0.0),
         lost_packets=sum(item.lost for item in streams),
-        max_stall_ms=round(max(stalls, default=0) / MS, 3),
+        max_stall_ms=round(longest / MS, 3),
+        max_stall_after_ms=round(max((late for end, late in stalls if end >= (fault_ns or 0)), default=0) / MS, 3),
         streams=tuple(streams),
         cpu_percent=_cpu_percent(recording.endpoints),
         notes=tuple(dict.fromkeys(note for item in recording.endpoints for note in item.notes)),
     )
 
 
-def _stalls(item: EndpointRecord, fault_ns: int | None, until_ns: int | None, limits: Limits) -> Iterable[int]:
+def _stalls(
+    item: EndpointRecord, fault_ns: int | None, until_ns: int | None, limits: Limits
+) -> Iterable[tuple[int, int]]:
+    """When each stall ended, and how long it was."""
     if not item.sent:
         return
     begin = item.sent[0] if fault_ns is None else fault_ns - round(limits.clean_ms * MS)
     end = item.sent[-1] if until_ns is None else until_ns
     for due, late in item.stalls:
         if late > limits.stall_ms * MS and due + late >= begin and due <= end:
-            yield late
+            yield due + late, late
 
 
 def _cpu_percent(endpoints: Iterable[EndpointRecord]) -> float:
@@ -114,6 +123,7 @@ def _stream(
     until_ns: int | None,
     limits: Limits,
     reasons: list[str],
+    noise: list[str],
 ) -> StreamResult:
     name = f"{sender.network}->{receiver.network} IPv{sender.family}"
 
@@ -146,7 +156,8 @@ def _stream(
         if early:
             void(f"{early} packets were lost before the fault")
         if clean_gap > limits.clean_gap_ms * MS:
-            void(f"a gap of {clean_gap / MS:.1f} ms before the fault")
+            # No packet is missing, so they came late: that makes a gap longer, never shorter.
+            noise.append(f"{name}: a gap of {clean_gap / MS:.1f} ms before the fault")
     for reason in _own_errors(sender, fault_ns, end, limits):
         void(reason)
 

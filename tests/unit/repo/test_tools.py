@@ -73,7 +73,7 @@ def test_pip_configuration() -> None:
 
 def case(name: str, **changes: Any) -> dict[str, Any]:
     figures = {"blackout_ms": 5.0, "lost_packets": 0, "flows_total": 9, "flows_survived": 9, "resets": 0}
-    return {"name": name, **figures, "dual_owner_ms": 0, "leaked": 0, "void": False, **changes}
+    return {"name": name, **figures, "dual_owner_ms": 0, "leaked": 0, "void": False, "void_reason": None, **changes}
 
 
 def result(*cases: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +85,11 @@ def test_a_sound_demo() -> None:
     assert demo_result.result_problems(result(case("power_cut", lost_packets=300))) == []
 
 
+def test_a_machine_that_is_too_busy_to_tell_breaks_no_demo() -> None:
+    void = case("planned", lost_packets=3, dual_owner_ms=300, void=True, void_reason="a sender stalled")
+    assert demo_result.result_problems(result(void)) == []
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -94,6 +99,9 @@ def test_a_sound_demo() -> None:
         case("return", resets=1),
         case("return", dual_owner_ms=201),
         case("return", void=True),
+        case("return", void_reason="a sender stalled"),
+        case("return", void=True, void_reason="a sender stalled", leaked=1),
+        case("return", void=True, void_reason="a sender stalled", flows_survived=8),
         case("return", blackout_ms=None),
         case("planned", lost_packets=1),
     ],

@@ -34,6 +34,9 @@ def _network() -> None:
         knob = Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}")
         if knob.exists():
             knob.write_text("0")
+    # The switches and the controller's port share this namespace. A bridge that answered ARP for the controller would
+    # give nodes its own MAC address, which changes with its ports: they could not reach the controller any more.
+    Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1")
 
 
 def main() -> None:

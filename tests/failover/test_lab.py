@@ -21,6 +21,24 @@ from lab.run import run
 from tests.failover.live import INVENTORIES, NAME
 
 OTHER = f"{NAME}-killed"
+# Prints the MAC address of everybody who answers for an address.
+ASK = """
+import socket, sys, time
+from lab.monitors import frames
+interface, mac, target = sys.argv[1], bytes.fromhex(sys.argv[2].replace(":", "")), sys.argv[3]
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(frames.ETH_ARP)) as wire:
+    wire.bind((interface, 0))
+    wire.settimeout(0.1)
+    wire.send(frames.arp_request(mac, target))
+    limit = time.monotonic() + 0.5
+    while time.monotonic() < limit:
+        try:
+            said = frames.answer(wire.recv(2048), mac)
+        except TimeoutError:
+            continue
+        if said and said[0] == target and said[2]:
+            print(frames.mac_text(said[1]))
+"""
 
 
 def traces(name: str) -> list[str]:
@@ -84,3 +102,13 @@ def test_going_down_twice_is_fine() -> None:
     labs.down(OTHER)
     labs.down(OTHER)
     assert traces(OTHER) == []
+
+
+def test_no_switch_answers_for_the_controller(cluster: Pair) -> None:
+    """Whoever believes it loses the controller when the ports of the switch change."""
+    (controller,) = cluster.lab.plan.controller
+    target = controller.addresses[0].partition("/")[0]
+    for node in cluster.nodes.values():
+        (port,) = (port for port in node.plan.ports if port.switch == controller.switch)
+        asked = node.run([sys.executable, "-c", ASK, port.interface, port.mac, target], cwd=paths.REPO)
+        assert asked.stdout.split() == [controller.mac], asked.stderr

@@ -17,8 +17,6 @@ from lab.pair import STATE, Pair
 from lab.run import LabError
 from tests.failover.live import INVENTORIES, fault, observe, with_inventory
 
-pytestmark = pytest.mark.full
-
 STAMP = "/run/linuxha-test-stamp"
 # Ansible's own work directory and the log of the login are no change.
 LEAVE_OUT = ("/root/.ansible*", "/var/log/*", "/tmp/*")

@@ -4,6 +4,7 @@
 
 conntrackd_sync.py check FILE              test a configuration with conntrackd's own parser, without a daemon
 conntrackd_sync.py request [SECONDS]       ask the peers for their states, wait until they have arrived
+conntrackd_sync.py await [SECONDS]         the same after a start of conntrackd, whose unit has asked already
 conntrackd_sync.py watch                   resync from the kernel after a netlink overrun (states lost silently)
 """
 
@@ -24,13 +25,17 @@ from typing import Dict, List, Optional, Tuple
 PROGRAM = "conntrackd"
 CONFIG = "/etc/conntrackd/conntrackd.conf"
 STATE_FILE = "/run/linuxha/conntrackd.json"
-# States count as arrived when nothing more has come in for this long; conntrackd says nothing about the end of a
-# bulk transfer, and FTFW's hello needs up to a second.
+# States count as arrived when nothing more has come in for this long, and the peer was heard meanwhile. conntrackd says
+# nothing about the end of a bulk transfer, but in ftfw and notrack it says that it is alive when it has had nothing to
+# send for a second. Silence alone means nothing: a peer with a large table may read it for seconds before it sends.
 SETTLED_S = 1.5
+NO_PEER = 3
 POLL_S = 0.2
 WATCH_S = 2.0
 
 _COUNTER = re.compile(r"^(?P<label>[a-z][a-z ()]*):\s+(?P<value>\d+)(?:\s+failed:\s+(?P<failed>\d+))?\s*$")
+_PACKETS = re.compile(r"(\d+) Pckts recv")
+_ALARM = re.compile(r"(?im)^\s*Mode\s+ALARM\b")
 _SECTION = re.compile(r"^(?P<section>[a-z][a-z ]*):\s*$")
 
 
@@ -65,18 +70,25 @@ def received(stats: Dict[str, Dict[str, int]]) -> Optional[Tuple[int, ...]]:
     return None
 
 
+def heard(text: str) -> int:
+    """Packets that came in over all links, with states or without."""
+    return sum(int(found) for found in _PACKETS.findall(text))
+
+
 @dataclass
 class Settled:
-    """Waits until a value has not changed for a while."""
+    """Waits until a value has not changed for a while, in which the peer was heard."""
 
     settle: float
+    beats: bool = True  # False: a peer that has nothing to say is silent
     value: object = None
     since: Optional[float] = None
+    packets: int = 0
 
-    def see(self, now: float, value: object) -> bool:
+    def see(self, now: float, value: object, packets: int) -> bool:
         if self.since is None or value != self.value:
-            self.value, self.since = value, now
-        return now - self.since >= self.settle
+            self.value, self.since, self.packets = value, now, packets
+        return now - self.since >= self.settle and (not self.beats or packets > self.packets)
 
 
 @dataclass
@@ -168,6 +180,7 @@ def _client(copy: Path, server: socket.socket) -> Tuple[int, str]:
 
 
 def request(timeout: float) -> int:
+    """Every answer to a request is the whole table, and to a node that has it each state replaces itself."""
     deadline = time.monotonic() + timeout
     code, answer = conntrackd("-n")
     while code != 0:
@@ -177,14 +190,27 @@ def request(timeout: float) -> int:
             return 1
         time.sleep(POLL_S)
         code, answer = conntrackd("-n")
-    settled = Settled(SETTLED_S)
+    return arrived(deadline - time.monotonic())
+
+
+def arrived(timeout: float) -> int:
+    deadline = time.monotonic() + timeout
+    settled = Settled(SETTLED_S, beats=not _ALARM.search(Path(CONFIG).read_text()))
+    first: Optional[int] = None
+    packets = 0
     while time.monotonic() < deadline:
         code, answer = conntrackd("-s")
         values = received(parse_stats(answer)) if code == 0 else None
-        if values is not None and settled.see(time.monotonic(), values):
-            say(f"in step, received so far: {sum(values)}")
-            return 0
+        if values is not None:
+            packets = heard(answer)
+            first = packets if first is None else first
+            if settled.see(time.monotonic(), values, packets):
+                say(f"in step, received so far: {sum(values)}")
+                return 0
         time.sleep(POLL_S)
+    if packets == first:
+        say(f"no peer was heard in {timeout:g} s", 4)
+        return NO_PEER
     say(f"still receiving states after {timeout:g} s", 4)
     return 2
 
@@ -222,8 +248,8 @@ def watch() -> int:
 def main(argv: List[str]) -> int:
     if argv[1:2] == ["check"] and len(argv) == 3:
         return check(argv[2])
-    if argv[1:2] == ["request"] and len(argv) <= 3:
-        return request(float(argv[2]) if len(argv) == 3 else 15.0)
+    if argv[1:2] in (["request"], ["await"]) and len(argv) <= 3:
+        return {"request": request, "await": arrived}[argv[1]](float(argv[2]) if len(argv) == 3 else 15.0)
     if argv[1:] == ["watch"]:
         return watch()
     print(__doc__, file=sys.stderr)

@@ -27,6 +27,7 @@ Runner = Callable[[Sequence[str], str, float], Tuple[int, str]]
 
 GATE_HALVES = {"4": ("0.0.0.0/1", "128.0.0.0/1"), "6": ("::/1", "8000::/1")}
 RETRY_S = 10.0
+STILL_COMING = 2  # exit status of `conntrackd_sync.py`
 HISTORY = 50
 
 
@@ -122,10 +123,16 @@ class Worker:
         return self.conntrackd("-B", 30)
 
     def do_request(self) -> str:
+        return self.ask(self.config["request"])
+
+    def do_await_states(self) -> str:
+        return self.ask(self.config["await"])
+
+    def ask(self, argv: Sequence[str]) -> str:
         self.states = "resyncing"
         self.stop_request()
         try:
-            self.request = subprocess.Popen(list(self.config["request"]), stdin=subprocess.DEVNULL)
+            self.request = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL)
         except OSError as error:
             self.states = "unknown"
             return str(error)
@@ -180,7 +187,9 @@ class Worker:
         self.record("request", exit=code)
         if code != 0:
             log(f"the states of the peers did not arrive (exit {code}), asking again in {RETRY_S:g} s", 4)
-            self.timers.append((self.clock() + RETRY_S, core.Step(core.REQUEST)))
+            # States that are still coming must not be sent once more: each would replace itself.
+            again = core.AWAIT if code == STILL_COMING else core.REQUEST
+            self.timers.append((self.clock() + RETRY_S, core.Step(again)))
         if self.gate != "open":
             # Added, not applied: a pending retry stays.
             self.queue.extend(self.core.in_step().steps or [])

@@ -20,6 +20,7 @@ FLUSH_CACHES = "flush_caches"  # both caches of conntrackd, never the kernel's t
 RESYNC_KERNEL = "resync_kernel"  # kernel's table into the internal cache
 BULK = "bulk"  # internal cache to the peers
 REQUEST = "request"  # ask the peers for all their states
+AWAIT = "await_states"  # the same, but conntrackd has asked them itself, when it started
 
 MODES = ("none", "immediate", "cache")
 
@@ -97,7 +98,7 @@ class Core:
         if self.active:
             # No commit: an active node that restarts its worker already has the newest states in its kernel.
             return Plan(self._gate_steps(), "started on the active node")
-        return Plan(self._passive_steps(grace=0.0), "started on a passive node")
+        return Plan(self._passive_steps(0.0, AWAIT), "started on a passive node")
 
     def batch(self, events: Iterable[Event]) -> Plan:
         edges = 0
@@ -146,13 +147,14 @@ class Core:
         if self.mode == "none":
             return self._gate_steps()
         if self.mode == "immediate":
-            return [*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)]
+            # No bulk: a peer that is there has in its kernel what came from it, and one that returns asks.
+            return [*self._gate_steps(), Step(RESYNC_KERNEL)]
         return [Step(COMMIT), *self._gate_steps(), Step(FLUSH_CACHES), Step(RESYNC_KERNEL), Step(BULK)]
 
-    def _passive_steps(self, grace: float) -> List[Step]:
+    def _passive_steps(self, grace: float, ask: str = REQUEST) -> List[Step]:
         if self.mode == "none":
             return self._gate_steps()
-        steps = [Step(REQUEST)]
+        steps = [Step(ask)]
         if self.mode == "cache" and self.gate:
             # Late: until the gratuitous ARPs have moved everybody, this node still forwards what reaches it.
             steps.append(Step(CLOSE_GATE, grace))

@@ -86,10 +86,25 @@ def test_other_text_is_no_statistics(text: str) -> None:
     assert sync.received(sync.parse_stats(text)) is None
 
 
-def test_settled_only_after_a_pause() -> None:
+def test_settled_only_after_a_pause_in_which_the_peer_was_heard() -> None:
     settled = sync.Settled(1.0)
-    seen = [settled.see(now, value) for now, value in [(0.0, 1), (0.75, 2), (1.5, 2), (1.75, 2), (2.0, 3)]]
-    assert seen == [False, False, False, True, False]
+    told = [(0.0, 1, 5), (0.75, 2, 6), (1.5, 2, 7), (1.75, 2, 7), (2.0, 3, 8)]
+    assert [settled.see(*each) for each in told] == [False, False, False, True, False]
+
+
+def test_silence_is_not_settled() -> None:
+    silent = [(0.0, 1, 5), (9.0, 1, 5), (9.5, 1, 6)]
+    settled = sync.Settled(1.0)
+    assert [settled.see(*each) for each in silent] == [False, False, True]
+    # In alarm mode a peer without states sends nothing at all.
+    settled = sync.Settled(1.0, beats=False)
+    assert [settled.see(*each) for each in silent] == [False, True, True]
+
+
+def test_packets_of_all_links_count() -> None:
+    link = "UDP traffic (active device=eth3):\n   960 Bytes sent   944 Bytes recv\n    60 Pckts sent   59 Pckts recv\n"
+    assert sync.heard(link + link.replace("59", "1")) == 60
+    assert sync.heard("") == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any, Callable
 # A daemon that hangs must not hang the module; `timeout` exits with this then.
 TIMED_OUT = 124
 NOT_FOUND = 127
-_SECONDS = 10
+SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -29,26 +29,26 @@ class Answer:
     @property
     def reason(self) -> str:
         """Why it failed, in one line."""
-        if self.rc == TIMED_OUT:
-            return f"no answer within {_SECONDS} s"
         text = " ".join((self.stderr or self.stdout).split())
-        return text or f"exit status {self.rc}"
+        return text or ("no answer in time" if self.rc == TIMED_OUT else f"exit status {self.rc}")
 
 
 Run = Callable[[Sequence[str]], Answer]
 
 
-def gateway(run_command: Callable[..., Any]) -> Run:
+def gateway(run_command: Callable[..., Any], seconds: int = SECONDS) -> Run:
     """A `Run` from AnsibleModule.run_command: no shell, bounded in time, language and path as daemons expect them."""
 
     def run(argv: Sequence[str]) -> Answer:
         rc, stdout, stderr = run_command(
-            ["timeout", "--kill-after=1", str(_SECONDS), *argv],
+            ["timeout", "--kill-after=1", str(seconds), *argv],
             environ_update={"LC_ALL": "C"},
             path_prefix="/usr/local/sbin:/usr/sbin:/sbin",
         )
         if rc == NOT_FOUND and "failed to run command" in stderr:
             stderr = f"{argv[0]} is not installed"
+        if rc == TIMED_OUT:
+            stderr = f"no answer within {seconds} s"
         return Answer(rc, stdout, stderr)
 
     return run

@@ -105,7 +105,7 @@ def plugins(kind: str) -> dict[str, Path]:
 
 
 def test_every_plugin_has_a_test() -> None:
-    found = texts("tests/unit/*.py", "tests/failover/*.py", "molecule/*.py")
+    found = texts("tests/unit/*.py", "tests/cluster/*", "tests/failover/*.py", "molecule/*.py")
     # Not the tests of the repository, which name everything.
     tests = {name: text for name, text in found if not name.startswith("tests/unit/repo/")}
     names = [*plugins("modules"), *plugins("filter"), *plugins("action"), *role_names()]

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""corosync.conf as the keys of corosync's own database, and which of them a reload cannot change. Pure.
+
+The file format is that of corosync.conf(5), the keys those of cmap_keys(8). Which keys need a restart is what corosync
+3.1 itself takes out of a reload (remove_ro_entries() in exec/cfg.c), with the identity of the nodes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Keys, with * for one or more components, whose change takes effect when corosync starts again.
+RESTART = (
+    "totem.version",
+    "totem.threads",
+    "totem.ip_version",
+    "totem.ip_dscp",
+    "totem.netmtu",
+    "totem.transport",
+    "totem.cluster_name",
+    "totem.interface.*.bindnetaddr",
+    "totem.interface.*.mcastaddr",
+    "totem.interface.*.broadcast",
+    "totem.interface.*.mcastport",
+    "totem.interface.*.ttl",
+    "quorum.provider",
+    "system.*",
+    "nodelist.node.*.nodeid",
+)
+# Sections that may stand there several times; the database counts them.
+_LISTS = {"nodelist.node", "uidgid"}
+_RUNTIME = re.compile(r"(\S+) \((\w+)\) = ?(.*)")
+# Secrets never leave the node: corosync keeps a key that stands in the file in its database.
+_SECRET = ("totem.key",)
+
+
+class ConfError(ValueError):
+    """The text is no corosync.conf. The message says in which line and why."""
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """One key that is not as it should be.
+
+    Attributes:
+        key: its name in corosync's database.
+        old: what it is, an empty text when it is not there.
+        new: what it should be, an empty text when it should not be there.
+        restart: a reload does not change it.
+    """
+
+    key: str
+    old: str
+    new: str
+    restart: bool
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        if self.key in _SECRET:
+            return f"{self.key}: (hidden)"
+        return f"{self.key}: {self.old or '(none)'} -> {self.new or '(none)'}"
+
+
+def parse(text: str) -> dict[str, str]:
+    """The keys of a corosync.conf.
+
+    Raises:
+        ConfError: it is none.
+    """
+    found: dict[str, str] = {}
+    path: list[str] = []
+    counts: dict[str, int] = {}
+    interfaces: list[dict[str, str]] = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.endswith("{"):
+            name = line[:-1].strip()
+            if not re.fullmatch(r"\w+", name):
+                raise ConfError(f"line {number}: {line!r} opens no section")
+            path.append(name)
+            section = ".".join(path)
+            if section in _LISTS:
+                path[-1] = f"{name}.{counts.setdefault(section, 0)}"
+                counts[section] += 1
+            elif section == "totem.interface":
+                interfaces.append({})
+            continue
+        if line == "}":
+            if not path:
+                raise ConfError(f"line {number}: closes a section that was not opened")
+            path.pop()
+            continue
+        key, colon, value = line.partition(":")
+        if not colon or not path:
+            raise ConfError(f"line {number}: {line!r} is no `key: value` within a section")
+        if ".".join(path) == "totem.interface":
+            interfaces[-1][key.strip()] = value.strip()
+        else:
+            found[".".join([*path, key.strip()])] = value.strip()
+    if path:
+        raise ConfError(f"section {'.'.join(path)} is not closed")
+    for position, interface in enumerate(interfaces):
+        link = interface.pop("linknumber", str(position))
+        found.update({f"totem.interface.{link}.{key}": value for key, value in interface.items()})
+    return found
+
+
+def runtime(text: str) -> dict[str, str]:
+    """The keys of a corosync that runs, from what `corosync-cmapctl` prints."""
+    matches = (_RUNTIME.fullmatch(line) for line in text.splitlines())
+    return {match[1]: match[3] for match in matches if match}
+
+
+def compare(running: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
+    """What a corosync that runs has to learn.
+
+    Args:
+        running: the keys in its database; it holds more than the file.
+        before: the keys of the file that it may have read.
+        after: the keys of the file that it should have read.
+    """
+    found = []
+    for key, new in after.items():
+        old = running.get(key, "")
+        if old != new:
+            found.append(Difference(key, old, new, _restarts(key)))
+    for key in before.keys() - after.keys():
+        if key in running:
+            found.append(Difference(key, running[key], "", _restarts(key)))
+    return sorted(found)
+
+
+def _restarts(key: str) -> bool:
+    return any(re.fullmatch(pattern.replace(".", r"\.").replace("*", ".+"), key) for pattern in RESTART)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._corosync import (
+    ConfError,
+    Difference,
+    compare,
+    parse,
+    runtime,
+)
+
+TEXT = """# a comment
+totem {
+  version: 2
+  cluster_name: edge
+  token: 1000
+  interface {
+    linknumber: 1
+    knet_link_priority: 5
+  }
+}
+nodelist {
+  node {
+    ring0_addr: 192.0.2.1
+    nodeid: 1
+  }
+  node {
+    ring0_addr: 192.0.2.2
+    nodeid: 2
+  }
+}
+quorum {
+  provider: corosync_votequorum
+  device {
+    model: net
+    net {
+      host: 192.0.2.9
+    }
+  }
+}
+"""
+KEYS = {
+    "totem.version": "2",
+    "totem.cluster_name": "edge",
+    "totem.token": "1000",
+    "totem.interface.1.knet_link_priority": "5",
+    "nodelist.node.0.ring0_addr": "192.0.2.1",
+    "nodelist.node.0.nodeid": "1",
+    "nodelist.node.1.ring0_addr": "192.0.2.2",
+    "nodelist.node.1.nodeid": "2",
+    "quorum.provider": "corosync_votequorum",
+    "quorum.device.model": "net",
+    "quorum.device.net.host": "192.0.2.9",
+}
+RUNNING = {**KEYS, "nodelist.local_node_pos": "0", "runtime.config.totem.token": "1000"}
+
+
+def test_keys_are_those_of_the_database() -> None:
+    assert parse(TEXT) == KEYS
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("totem {", "section totem is not closed"),
+        ("}", "line 1: closes a section"),
+        ("totem {\nversion 2\n}", "line 2: 'version 2' is no `key: value`"),
+        ("version: 2", "line 1: 'version: 2' is no `key: value` within a section"),
+        ("to tem {\n}", "line 1: 'to tem {' opens no section"),
+    ],
+)
+def test_mistakes_name_the_line(text: str, reason: str) -> None:
+    with pytest.raises(ConfError, match=reason):
+        parse(text)
+
+
+def test_what_runs() -> None:
+    said = "totem.token (u32) = 1000\ntotem.cluster_name (str) = edge\nlogging.x (str) = \nno key at all\n"
+    assert runtime(said) == {"totem.token": "1000", "totem.cluster_name": "edge", "logging.x": ""}
+
+
+def test_nothing_to_learn() -> None:
+    assert compare(RUNNING, KEYS, KEYS) == []
+
+
+def test_a_file_that_was_never_loaded_is_still_to_be_learnt() -> None:
+    after = {**KEYS, "totem.token": "300"}
+    assert compare(RUNNING, after, after) == [Difference("totem.token", "1000", "300", False)]
+
+
+def test_a_key_that_goes() -> None:
+    after = {key: value for key, value in KEYS.items() if key != "totem.token"}
+    assert compare(RUNNING, KEYS, after) == [Difference("totem.token", "1000", "", False)]
+
+
+@pytest.mark.parametrize(
+    ("key", "restart"),
+    [
+        ("totem.token", False),
+        ("totem.crypto_cipher", False),
+        ("totem.interface.1.knet_link_priority", False),
+        ("nodelist.node.1.ring0_addr", False),
+        ("logging.debug", False),
+        ("quorum.expected_votes", False),
+        ("totem.cluster_name", True),
+        ("totem.transport", True),
+        ("totem.interface.0.mcastport", True),
+        ("quorum.provider", True),
+        ("system.sched_rr", True),
+        ("nodelist.node.1.nodeid", True),
+    ],
+)
+def test_what_a_reload_can_change(key: str, restart: bool) -> None:
+    (found,) = compare({}, {}, {key: "x"})
+    assert (found.restart, found.line) == (restart, f"{key}: (none) -> x")
+
+
+def test_a_key_that_is_a_secret_does_not_show() -> None:
+    (found,) = compare({}, {}, {"totem.key": "correct-horse"})
+    assert found.line == "totem.key: (hidden)"

@@ -27,7 +27,10 @@ SYSTEM = (
     "procps,kmod,apt-utils,ca-certificates,less"
 )
 # What the roles install: only downloaded here, so that their apt tasks really install.
-PACKAGES = "iptables ipset conntrack conntrackd keepalived tcpdump rsync"
+PACKAGES = (
+    "iptables ipset conntrack conntrackd keepalived tcpdump rsync "
+    "corosync corosync-qdevice corosync-qnetd pacemaker pacemaker-cli-utils resource-agents"
+)
 
 # The repository inside the image has no signature: it comes from signed archives, and only this machine reads it.
 _SETUP = r"""

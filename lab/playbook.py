@@ -42,20 +42,26 @@ def environment() -> dict[str, str]:
     }
 
 
+def inventories(lab: Lab) -> list[str]:
+    """The arguments by which Ansible finds the nodes of a lab and their variables."""
+    found = ["-i", str(lab.inventory.path), "-i", str(lab.overlay)]
+    return found + [part for key, value in lab.inventory.extra.items() for part in ("-e", f"{key}={value}")]
+
+
 def play(lab: Lab, playbook: str, arguments: Sequence[str] = (), show: str | None = "TASK|PLAY ") -> Played:
-    """Run `linuxha.firewall.<playbook>` on all nodes of a lab.
+    """Run a playbook on all nodes of a lab.
 
     Args:
         lab: the running lab.
-        playbook: name without the collection, for example `site`.
+        playbook: one of this collection by its name, for example `site`, or any other by its path.
         arguments: more arguments for ansible-playbook.
         show: regular expression of output lines that are printed as progress, or None.
 
     Raises:
         LabError: the run failed; the message ends with its last lines.
     """
-    argv = ["ansible-playbook", "-i", str(lab.inventory.path), "-i", str(lab.overlay), f"linuxha.firewall.{playbook}"]
-    argv += [part for key, value in lab.inventory.extra.items() for part in ("-e", f"{key}={value}")]
+    name = Path(playbook).stem
+    argv = ["ansible-playbook", *inventories(lab), playbook if "/" in playbook else f"linuxha.firewall.{playbook}"]
     argv += arguments
     start = time.monotonic()
     lines: list[str] = []
@@ -75,9 +81,9 @@ def play(lab: Lab, playbook: str, arguments: Sequence[str] = (), show: str | Non
             if shown and shown.match(line):
                 say(f"      {time.monotonic() - start:5.0f} s  {line.strip(' *').rstrip()[:100].rstrip('* ')}")
     seconds = time.monotonic() - start
-    log = lab.runtime / f"{playbook}.log"
+    log = lab.runtime / f"{name}.log"
     log.write_text("".join(lines))
     if process.returncode != 0:
-        raise LabError(f"{playbook}: exit {process.returncode} after {seconds:.0f} s\n" + "".join(lines[-60:]))
+        raise LabError(f"{name}: exit {process.returncode} after {seconds:.0f} s\n" + "".join(lines[-60:]))
     recap = [match for match in map(_RECAP.match, lines) if match]
     return Played(seconds, sum(int(match[3]) for match in recap), "".join(lines))

@@ -18,7 +18,8 @@ from tests.lab_monitors.world import A4, A6, B4, B6, World
 pytestmark = pytest.mark.root
 STREAM4 = Path("routed", 4, "udp", "lan", B4, "wan", A4, 5001, A4, 5001)
 STREAM6 = Path("routed", 6, "udp", "lan", B6, "wan", A6, 5001, A6, 5001)
-LIMITS = Limits(clean_ms=1000)
+# A busy machine sends late, which lengthens gaps: these tests hold there too, and say by how much.
+LIMITS = Limits(clean_ms=1000, clean_gap_ms=50)
 
 
 def test_nothing_happens(world: World) -> None:
@@ -29,9 +30,9 @@ def test_nothing_happens(world: World) -> None:
     fault = time.monotonic_ns()
     time.sleep(1)
     result = monitor.stop(fault)
-    assert result.void is None
+    assert result.unsound is None
     assert result.lost_packets == 0
-    assert result.blackout_ms < 20
+    assert result.blackout_ms < 20 + result.max_stall_ms
     assert len(result.streams) == 4
 
 
@@ -49,8 +50,9 @@ def test_a_cut_is_measured(world: World, tmp_path: FilePath) -> None:
     monitor.wait_flowing(5, since_ns=up)
     time.sleep(0.3)
     result = monitor.stop(fault)
-    shortest, longest = (up - down) / 1e6 - 25, (up - fault) / 1e6 + 25
-    assert result.void is None
+    noise = 25 + result.max_stall_ms
+    shortest, longest = (up - down) / 1e6 - noise, (up - fault) / 1e6 + noise
+    assert result.unsound is None
     for stream in result.streams:
         assert shortest <= stream.gap_ms <= longest
         assert shortest * 0.9 <= stream.lost <= longest

@@ -31,8 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     options.add_name(shell)
     shell.add_argument("host")
     shell.add_argument("argv", nargs=argparse.REMAINDER)
-    from . import demo, drill
+    from . import bench_cib, demo, drill
 
+    bench_cib.add_parser(commands)
     demo.add_parser(commands)
     drill.add_parser(commands)
     return parser

@@ -45,10 +45,10 @@ def _unit(action: str, unit: str) -> Case:
             f"freeze:{unit}",
             lambda pair, faults, node: faults.freeze(node, unit),
             lambda pair, faults, node: faults.thaw(node, unit),
-            moves=unit == "keepalived",
+            moves=unit in MANAGERS.values(),
         )
     return Case(
-        f"kill:{unit}", lambda pair, faults, node: faults.kill(node, unit), _nothing, moves=unit == "keepalived"
+        f"kill:{unit}", lambda pair, faults, node: faults.kill(node, unit), _nothing, moves=unit in MANAGERS.values()
     )
 
 
@@ -89,19 +89,42 @@ SIMPLE = {
             lambda pair, faults, node: faults.power_return(node),
             undo_name="return",
         ),
-        Case("stop:keepalived", lambda pair, faults, node: (node.exec("systemctl", "stop", "keepalived"), None)[1],
-             lambda pair, faults, node: (node.exec("systemctl", "start", "keepalived"), None)[1]),
     )
-}  # fmt: skip
-UNITS = ("keepalived", "conntrackd", "linuxha-takeover")
+}
+# The daemon whose loss moves the addresses, and the others.
+MANAGERS = {"keepalived": "keepalived", "pacemaker": "corosync"}
+UNITS = {
+    "keepalived": ("keepalived", "conntrackd", "linuxha-takeover"),
+    "pacemaker": ("corosync", "pacemaker", "conntrackd", "linuxha-takeover"),
+}
+
+
+def _simple(cluster: model.Cluster) -> dict[str, Case]:
+    unit = cluster.topology
+    found = {**SIMPLE, f"stop:{unit}": _stop(unit)}
+    if unit == "pacemaker":
+        found["move"] = Case(
+            "move", lambda pair, faults, node: pair.move(node), lambda pair, faults, node: pair.clear()
+        )
+    return found
+
+
+def _stop(unit: str) -> Case:
+    def act(action: str) -> Callable[[Pair, Faults, NodeHost], None]:
+        def order(pair: Pair, faults: Faults, node: NodeHost) -> None:
+            node.exec("systemctl", action, unit)
+
+        return order
+
+    return Case(f"stop:{unit}", act("stop"), act("start"))
 
 
 def names(cluster: model.Cluster) -> list[str]:
     """Every case that this cluster offers."""
-    found = list(SIMPLE)
+    found = list(_simple(cluster))
     found += [f"cable:{segment.name}" for segment in (*cluster.networks, *cluster.sync_links)]
     found += [f"cut:{link.name}" for link in cluster.sync_links]
-    found += [f"{action}:{unit}" for action in ("kill", "freeze") for unit in UNITS]
+    found += [f"{action}:{unit}" for action in ("kill", "freeze") for unit in UNITS[cluster.topology]]
     return found
 
 
@@ -114,8 +137,9 @@ def find(cluster: model.Cluster, name: str) -> Case:
     known = names(cluster)
     if name not in known:
         raise LabError(f"unknown case {name!r}; known: {', '.join(known)}")
-    if name in SIMPLE:
-        return SIMPLE[name]
+    simple = _simple(cluster)
+    if name in simple:
+        return simple[name]
     kind, _unused, argument = name.partition(":")
     if kind == "cable":
         tracked = {network.name for network in cluster.networks if network.track}

@@ -136,6 +136,7 @@ class Container:
         self._runtime = runtime
         self._cgroup = cgroup
         self.root = disk / "root"
+        self.lock = runtime / f"power-{name}.lock"
 
     def _crun(self, *argv: str, check: bool = True) -> str:
         return inside(self._holder, ["crun", f"--root={self._runtime / 'crun'}", *argv], check=check)
@@ -192,10 +193,14 @@ class Container:
         """Send a signal to the node's init (systemd(1) lists what they mean to it)."""
         self._crun("kill", self.name, name)
 
+    def status(self) -> str:
+        """`running`, `paused`, `stopped`, or an empty string when the node was never started or is gone."""
+        state = self._crun("state", self.name, check=False)
+        return str(json.loads(state)["status"]) if state.strip() else ""
+
     def running(self) -> bool:
         """True while the node's init lives."""
-        state = self._crun("state", self.name, check=False)
-        return bool(state.strip()) and json.loads(state)["status"] in ("running", "paused")
+        return self.status() in ("running", "paused")
 
     def destroy(self) -> None:
         """Kill every process of the node at once; its disk stays."""

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
+
 from . import lab as labs
 from . import options, paths
 from .drill import choose, measure, report
@@ -31,7 +33,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("demo", help="deploy a pair of firewalls, break it under live traffic, show the table")
     options.add_lab(parser)
     parser.set_defaults(name="demo", run=run)
-    parser.add_argument("--topology", choices=("keepalived",), help="the example inventory of this topology")
+    parser.add_argument("--topology", choices=model.TOPOLOGIES, help="the example inventory of this topology")
     parser.add_argument("--cluster", help="which cluster of the inventory (default: the first)")
     parser.add_argument("--flows", type=int, default=200, metavar="N", help="TCP connections held through all faults")
     parser.add_argument("--seed", type=int, help="of the random moments")

@@ -15,20 +15,11 @@ from typing import TYPE_CHECKING
 
 from .hosts import NodeHost
 from .namespace import inside
+from .power import supply
 from .run import LabError
 
 if TYPE_CHECKING:
     from .lab import Lab
-
-# Dropping on arrival comes before the bridge learns the sender's address, as with a cable that carries nothing.
-TABLE = """
-table bridge faults {
-  set from_host { type ifname; }
-  set to_host { type ifname; }
-  chain arriving { type filter hook prerouting priority -400; iifname @from_host drop; }
-  chain leaving { type filter hook postrouting priority 400; oifname @to_host drop; }
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -64,19 +55,19 @@ class Faults:
         self._nft(text)
 
     def mend(self) -> None:
-        """Lift every cut."""
+        """Lift every cut. A node without power stays without."""
         self._nft("flush set bridge faults from_host\nflush set bridge faults to_host\n")
 
     def power_cut(self, node: NodeHost) -> None:
         """Take a node away as a power failure does: silent on every port at one instant, then frozen for good."""
-        self.cut(node)
-        node.container.pause()
+        supply.off(node)
 
     def power_return(self, node: NodeHost) -> None:
-        """Boot a node that lost its power: nothing but its disk has survived."""
-        node.power_off()
-        self.mend()
-        node.boot()
+        """Boot a node that lost its power, and lift every cut: nothing but its disk has survived."""
+        with supply.switch(node):
+            node.power_off()
+            self.mend()
+            node.boot()
         node.wait_booted()
 
     def pull_cable(self, node: NodeHost, network: str) -> None:

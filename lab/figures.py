@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import paths
+from . import bench_cib, paths
 
 RAW = paths.REPO / "docs" / "measurements"
 DOCUMENTS = {"README.md": "docs/measurements/", "docs/measurements/README.md": ""}
+CIB = "docs/measurements/cib.md"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 HEADER = (
     "| fault | profile | n | min | median | p95 | max | packets lost | void runs | raw |",
@@ -32,7 +33,7 @@ WORDS = {
 def _name(case: str, data: dict[str, Any], flows: int) -> str:
     kind, _unused, argument = case.partition(":")
     text = WORDS.get(kind, kind) + (f" ({argument})" if argument else "")
-    extras = []
+    extras = ["Pacemaker"] if data.get("topology") == "pacemaker" else []
     if data.get("table"):
         extras.append(f"{data['table']:,} connections in the table".replace(",", " "))
     if data.get("vips", 0) > 20:
@@ -47,6 +48,8 @@ def rows(directory: Path, prefix: str) -> list[str]:
     found = []
     for path in sorted(directory.glob("*.json")):
         data = json.loads(path.read_text())
+        if data.get("kind") == bench_cib.KIND:
+            continue
         flows = max((case["flows_total"] for case in data["cases"]), default=0)
         for item in data["summary"]:
             figures = [f"{item[key]:.1f} ms" for key in ("minimum", "median", "p95", "maximum")]
@@ -59,6 +62,16 @@ def rows(directory: Path, prefix: str) -> list[str]:
 def table(directory: Path, prefix: str) -> str:
     """The whole Markdown table."""
     return "\n".join([*HEADER, *rows(directory, prefix)])
+
+
+def cib_table(directory: Path) -> str:
+    """The table of what changes of the CIB cost."""
+    found = []
+    for path in sorted(directory.glob("*.json")):
+        data = json.loads(path.read_text())
+        if data.get("kind") == bench_cib.KIND:
+            found += bench_cib.rows(data, path.name)
+    return "\n".join([*bench_cib.HEADER, *found])
 
 
 def replace(text: str, content: str) -> str:
@@ -74,21 +87,22 @@ def replace(text: str, content: str) -> str:
     return f"{head}{BEGIN}\n{content}\n{END}{tail}"
 
 
+def _wanted() -> dict[str, str]:
+    tables = {name: table(RAW, prefix) for name, prefix in DOCUMENTS.items()}
+    tables[CIB] = cib_table(RAW)
+    return {name: replace((paths.REPO / name).read_text(), content) for name, content in tables.items()}
+
+
 def outdated() -> list[str]:
     """Documents whose table is not what the raw results say."""
-    found = []
-    for name, prefix in DOCUMENTS.items():
-        text = (paths.REPO / name).read_text()
-        if text != replace(text, table(RAW, prefix)):
-            found.append(name)
-    return found
+    return [name for name, text in _wanted().items() if (paths.REPO / name).read_text() != text]
 
 
 def main() -> int:
     """Write the tables."""
+    wanted = _wanted()
     for name in outdated():
-        path = paths.REPO / name
-        path.write_text(replace(path.read_text(), table(RAW, DOCUMENTS[name])))
+        (paths.REPO / name).write_text(wanted[name])
         print(f"written: {name}")
     return 0
 

@@ -14,13 +14,32 @@ from typing import Any
 
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 
-from . import paths
+from . import image, paths
 from .container import Container
 from .namespace import Holder, inside
 from .plan import NodePlan, Port, ProbePlan
 from .run import LabError
 
-_ENVIRONMENT = {"PYTHONPATH": f"{paths.REPO}:{paths.COLLECTIONS}", "PYTHONDONTWRITEBYTECODE": "1"}
+_FENCE_AGENT = paths.REPO / "lab" / "power" / "fence_agent.py"
+# Dropping on arrival comes before the bridge learns the sender's address, as with a cable that carries nothing.
+# Ports without power are kept apart from cut cables: who mends a cable does not bring a dead node back.
+SWITCH_TABLE = """
+table bridge faults {
+  set from_host { type ifname; }
+  set to_host { type ifname; }
+  set unpowered { type ifname; }
+  chain arriving {
+    type filter hook prerouting priority -400
+    iifname @unpowered drop
+    iifname @from_host drop
+  }
+  chain leaving {
+    type filter hook postrouting priority 400
+    oifname @unpowered drop
+    oifname @to_host drop
+  }
+}
+"""
 
 
 class Host:
@@ -36,7 +55,7 @@ class Host:
 
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Start a program in this host's network namespace, on the lab machine's own file system."""
-        options.setdefault("env", {**os.environ, **_ENVIRONMENT})
+        options.setdefault("env", {**os.environ, **paths.PYTHON})
         options.setdefault("cwd", paths.REPO)
         return subprocess.Popen(self._argv(argv), **options)
 
@@ -108,6 +127,8 @@ class NodeHost(Host):
         write("/etc/network/interfaces", self._interfaces())
         write("/root/.ssh/authorized_keys", administrator_key, 0o600)
         write("/etc/ssh/ssh_host_ed25519_key", host_key, 0o600)
+        # Part of the machine, as a management board is: no role installs it.
+        write("/usr/sbin/fence_lab", _FENCE_AGENT.read_text(), 0o755)
 
     def _interfaces(self) -> str:
         text = "auto lo\niface lo inet loopback\n"
@@ -127,6 +148,9 @@ class NodeHost(Host):
     def boot(self) -> None:
         """Plug the cables in and start the node."""
         self.make_namespace(self.plan.ports)
+        # Deleting what is not there is an error; added first, in the same transaction, it always is there.
+        ports = self._port_set()
+        self._nft(f"add element bridge faults unpowered {ports}\ndelete element bridge faults unpowered {ports}\n")
         self.container.boot(self.netns)
 
     def wait_booted(self, timeout: float = 60) -> None:
@@ -169,10 +193,28 @@ class NodeHost(Host):
 
     def versions(self) -> dict[str, str]:
         """Versions of the release and of the packages that make the firewall."""
-        packages = ("keepalived", "conntrackd", "iptables")
+        packages = ("keepalived", "corosync", "pacemaker", "conntrackd", "iptables")
         text = self.exec("dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *packages, check=False)
         release = self.exec("cat", "/etc/debian_version").strip()
         return {"debian": release, **dict(line.split(" ", 1) for line in text.splitlines())}
+
+    def _nft(self, text: str) -> None:
+        inside(self.holder, ["nft", "-f", "-"], stdin=text)
+
+    def _port_set(self) -> str:
+        return "{ " + ", ".join(port.switch_end for port in self.plan.ports) + " }"
+
+    def cut_power(self) -> None:
+        """Silent on every port at one instant, then frozen for good. A node without power stays as it is."""
+        self._nft(f"add element bridge faults unpowered {self._port_set()}\n")
+        if self.container.status() == "running":
+            self.container.pause()
+
+    def powered(self) -> bool:
+        """False after a power cut, and while nothing of the node runs."""
+        found = json.loads(inside(self.holder, ["nft", "--json", "list", "set", "bridge", "faults", "unpowered"]))
+        dark = {name for item in found["nftables"] for name in item.get("set", {}).get("elem", ())}
+        return self.container.running() and not dark & {port.switch_end for port in self.plan.ports}
 
     def power_off(self) -> None:
         """Kill all processes at once and take the network namespace away: nothing of the node is left but its disk."""
@@ -184,3 +226,10 @@ class NodeHost(Host):
         self.power_off()
         self.boot()
         self.wait_booted()
+
+
+def node_host(lab: str, holder: Holder, plan: NodePlan) -> NodeHost:
+    """A node of the lab of this name."""
+    disk, runtime = paths.STATE / lab / plan.name, paths.RUNTIME / lab
+    container = Container(holder, plan.name, image.path(plan.release), disk, runtime, f"/linuxha-lab-{lab}")
+    return NodeHost(holder, plan, container)

@@ -31,6 +31,8 @@ PACKAGES = (
     "iptables ipset conntrack conntrackd keepalived tcpdump rsync "
     "corosync corosync-qdevice corosync-qnetd pacemaker pacemaker-cli-utils resource-agents"
 )
+# What no role installs: other tools for the same cluster, which tests and the benchmark put beside this collection.
+BESIDE = "pcs crmsh"
 
 # The repository inside the image has no signature: it comes from signed archives, and only this machine reads it.
 _SETUP = r"""
@@ -61,7 +63,7 @@ mv "$root/etc/systemd/journald.conf.d.lab" "$root/etc/systemd/journald.conf.d/la
 
 
 def _recipe(release: str) -> str:
-    text = "\n".join((release, SYSTEM, PACKAGES, _SETUP, os.environ.get("HAFW_MIRROR", "")))
+    text = "\n".join((release, SYSTEM, PACKAGES, BESIDE, _SETUP, os.environ.get("HAFW_MIRROR", "")))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -101,7 +103,7 @@ def _bootstrap(release: str, target: Path) -> None:
     if work.exists():
         shutil.rmtree(work)
     hook = work.with_suffix(".hook")
-    hook.write_text("#!/bin/sh\nPACKAGES='" + PACKAGES + "'\n" + _SETUP)
+    hook.write_text("#!/bin/sh\nPACKAGES='" + PACKAGES + " " + BESIDE + "'\n" + _SETUP)
     hook.chmod(0o700)
     # In a mount namespace of its own: a killed build leaves no /proc mounted where a later clean-up would delete.
     argv = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]

@@ -29,17 +29,36 @@ KEYS = ("firewall_cluster", "firewall_policy", "firewall_node", "firewall_lab", 
 
 @dataclass(frozen=True)
 class Inventory:
-    """An inventory as the lab sees it: where it is, its clusters, and the management address of each node."""
+    """An inventory as the lab sees it.
+
+    Attributes:
+        path: where it is.
+        clusters: the clusters in it.
+        ansible_host: by which address Ansible reaches each node and each bystander.
+        extra: variables that win over it.
+        bystanders: hosts with `firewall_lab` that belong to no cluster, and the release of each.
+    """
 
     path: Path
     clusters: tuple[model.Cluster, ...]
     ansible_host: Mapping[str, str]
     extra: Mapping[str, str]
+    bystanders: Mapping[str, str | None]
 
 
 def _plain(value: Any) -> Any:
     # ansible-core 2.19 tags every string and hands out lazy containers; a round trip leaves plain data.
     return json.loads(json.dumps(value, default=str))
+
+
+def _release(path: Path, name: str, given: Any) -> str | None:
+    """The release of a host that the model does not know, and so does not check."""
+    unknown = set(given) - {"release"} if isinstance(given, dict) else {repr(given)}
+    if unknown:
+        found = ", ".join(sorted(unknown))
+        raise LabError(f"{path}: {name}: firewall_lab: {found}: unknown; without a cluster there is only `release`")
+    release = given.get("release")
+    return None if release is None else str(release)
 
 
 def read(path: Path, extra: Mapping[str, str] | None = None) -> Inventory:
@@ -63,6 +82,7 @@ def read(path: Path, extra: Mapping[str, str] | None = None) -> Inventory:
         templar = Templar(loader=loader, variables=values)
         hosts[_plain(host.name)] = {key: _plain(templar.template(values[key])) for key in KEYS if key in values}
     members = {name: data for name, data in hosts.items() if "firewall_cluster" in data and "firewall_node" in data}
+    bystanders = {name: data for name, data in hosts.items() if "firewall_lab" in data and name not in members}
     if not members:
         raise LabError(f"{path}: no host has both firewall_cluster and firewall_node")
     loaded = model.load(
@@ -74,6 +94,7 @@ def read(path: Path, extra: Mapping[str, str] | None = None) -> Inventory:
     return Inventory(
         path,
         loaded.clusters,
-        {name: str(data.get("ansible_host", name)) for name, data in members.items()},
+        {name: str(data.get("ansible_host", name)) for name, data in (members | bystanders).items()},
         extra or {},
+        {name: _release(path, name, data["firewall_lab"]) for name, data in bystanders.items()},
     )

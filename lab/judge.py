@@ -25,7 +25,7 @@ def limit_ms(cluster: model.Cluster, name: str, moves: bool) -> float:
     A planned switchover has a fixed bound. A fault that moves the addresses may take what the configuration predicts
     for a power cut; a fault that moves nothing may not be noticed.
     """
-    if name == "planned":
+    if name in ("planned", "move"):
         return PLANNED_MS
     return model.budget.failover(cluster).total_ms + NOISE_MS if moves else UNTOUCHED_MS
 

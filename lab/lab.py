@@ -20,13 +20,12 @@ from typing import Any
 import yaml
 
 from . import image, namespace, paths, ssh
-from .container import Container
-from .faults import TABLE
-from .hosts import NodeHost, ProbeHost
+from .hosts import SWITCH_TABLE, NodeHost, ProbeHost, node_host
 from .inventory import Inventory
 from .inventory import read as read_inventory
 from .plan import LabPlan, NodePlan, Port, ProbePlan
 from .plan import make as make_plan
+from .power.client import Power
 from .progress import step
 from .run import LabError
 from .traffic import plans as traffic_plans
@@ -42,17 +41,11 @@ class Lab:
         self.clusters = inventory.clusters
         self.plan = plan
         self.runtime = paths.RUNTIME / name
-        self.nodes: dict[str, NodeHost] = {node.name: self._node(node) for node in plan.nodes}
+        self.power = Power(self.runtime, plan.controller)
+        self.nodes: dict[str, NodeHost] = {node.name: node_host(name, holder, node) for node in plan.nodes}
         self.probes: dict[tuple[str, str], ProbeHost] = {
             (probe.cluster, probe.key): self._probe(probe) for probe in plan.probes
         }
-
-    def _node(self, node: NodePlan) -> NodeHost:
-        disk = paths.STATE / self.name / node.name
-        container = Container(
-            self.holder, node.name, image.path(node.release), disk, self.runtime, f"/linuxha-lab-{self.name}"
-        )
-        return NodeHost(self.holder, node, container)
 
     def _probe(self, probe: ProbePlan) -> ProbeHost:
         network = next(n for c in self.clusters if c.name == probe.cluster for n in c.networks if n.name == probe.key)
@@ -116,6 +109,12 @@ def _extra(inventory: Inventory) -> Mapping[tuple[str, str], list[str]]:
     }
 
 
+def _plan(inventory: Inventory, release: str | None = None) -> LabPlan:
+    return make_plan(
+        inventory.clusters, inventory.ansible_host, _extra(inventory), release, bystanders=inventory.bystanders
+    )
+
+
 def up(
     name: str,
     inventory_path: Path,
@@ -128,14 +127,15 @@ def up(
     What an earlier, crashed start left behind is removed first.
     """
     inventory = read_inventory(inventory_path, extra)
-    plan = make_plan(inventory.clusters, inventory.ansible_host, _extra(inventory), release)
+    plan = _plan(inventory, release)
     with _locked(name):
         running = _find(name)
         if running is not None and not fresh and running.plan == plan:
             # The same machines and cables; what runs on them may be configured anew.
             lab = Lab(name, running.holder, inventory, plan)
             lab.save()
-            return lab
+            if lab.power.runs() or _powered_again(lab):
+                return lab
         _remove(name)
         image.build_all({node.release for node in plan.nodes})
         try:
@@ -143,6 +143,18 @@ def up(
         except BaseException:
             _remove(name)
             raise
+
+
+def _powered_again(lab: Lab) -> bool:
+    """Start a power service that has died; False when the lab itself is dying under it."""
+    try:
+        lab.power.start(lab.name, lab.holder, lab.plan.nodes)
+        lab.power.wait_ready()
+    except LabError:
+        if lab.holder.alive():
+            raise
+        return False
+    return True
 
 
 def _build(name: str, inventory: Inventory, plan: LabPlan) -> Lab:
@@ -170,7 +182,7 @@ def _build(name: str, inventory: Inventory, plan: LabPlan) -> Lab:
                     "0",
                 ],
             )
-        namespace.inside(holder, ["nft", "-f", "-"], stdin=TABLE)
+        namespace.inside(holder, ["nft", "-f", "-"], stdin=SWITCH_TABLE)
         for port in plan.controller:
             _controller(holder, port)
         for probe in lab.probes.values():
@@ -183,8 +195,10 @@ def _build(name: str, inventory: Inventory, plan: LabPlan) -> Lab:
             node.install(public, (keys / f"host-{node.name}").read_text())
         (keys / "known_hosts").write_text("".join(known))
         lab.write_access()
+        lab.power.start(name, holder, plan.nodes)
         with concurrent.futures.ThreadPoolExecutor(len(lab.nodes)) as pool:
             list(pool.map(lambda node: (node.boot(), node.wait_booted()), lab.nodes.values()))
+        lab.power.wait_ready()
     lab.save()
     return lab
 
@@ -207,7 +221,7 @@ def _find(name: str) -> Lab | None:
         return None
     data = json.loads(state.read_text())
     inventory = read_inventory(Path(data["inventory"]), data["extra"])
-    plan = make_plan(inventory.clusters, inventory.ansible_host, _extra(inventory))
+    plan = _plan(inventory)
     releases = data["releases"]
     nodes = tuple(NodePlan(n.name, n.cluster, releases[n.name], n.ports, n.management) for n in plan.nodes)
     return Lab(name, holder, inventory, LabPlan(plan.switches, nodes, plan.probes, plan.controller))

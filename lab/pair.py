@@ -102,7 +102,22 @@ class Pair:
 
     def drain(self, node: NodeHost, on: bool) -> None:
         """Ask a node to give its addresses up, or to be available again (the planned switchover)."""
+        if self.cluster.topology == "pacemaker":
+            order = ["--update", "on"] if on else ["--delete"]
+            node.exec("crm_attribute", "--type=nodes", f"--node={node.name}", "--name=standby", *order)
+            return
         node.exec("sh", "-c", f"echo {int(on)} > {DRAIN}")
+
+    def move(self, node: NodeHost) -> None:
+        """Move the addresses away from a node by an order that stays (topology pacemaker)."""
+        for group in self.cluster.vip_groups:
+            node.exec("crm_resource", "--resource", f"vips-{group.name}", "--ban", "--node", node.name)
+
+    def clear(self) -> None:
+        """Take such orders back."""
+        node = next(iter(self.nodes.values()))
+        for group in self.cluster.vip_groups:
+            node.exec("crm_resource", "--resource", f"vips-{group.name}", "--clear")
 
 
 def wait(condition: Callable[[], bool], timeout: float, interval: float = 0.05) -> None:

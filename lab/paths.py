@@ -15,3 +15,5 @@ CACHE = Path(os.environ.get("HAFW_CACHE", "/var/cache/linuxha-lab"))
 # Overlay upper directories must be on a file system that supports them (not on an overlay or a tmpfs without xattrs).
 STATE = Path(os.environ.get("HAFW_STATE", "/var/lib/linuxha-lab"))
 RUNTIME = Path("/run/linuxha-lab")
+# The environment in which a Python on this machine finds the lab and the collection.
+PYTHON = {"PYTHONPATH": f"{REPO}:{COLLECTIONS}", "PYTHONDONTWRITEBYTECODE": "1"}

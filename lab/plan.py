@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 
 from .run import LabError
+
+DEFAULT_RELEASE = "debian13"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Port:
 
 @dataclass(frozen=True)
 class NodePlan:
-    """One firewall node."""
+    """A machine that boots: a node of a cluster, or a bystander, whose cluster is empty."""
 
     name: str
     cluster: str
@@ -128,14 +130,17 @@ def make(
     ansible_host: Mapping[str, str],
     extra: Mapping[tuple[str, str], Iterable[str]],
     release: str | None = None,
+    bystanders: Mapping[str, str | None] | None = None,
 ) -> LabPlan:
     """Plan the lab.
 
     Args:
         clusters: validated clusters.
-        ansible_host: address by which Ansible reaches each node.
+        ansible_host: address by which Ansible reaches each node and bystander.
         extra: additional addresses of the probe host of (cluster, network), for example DNAT targets.
         release: image for all nodes, overriding `firewall_lab.release`.
+        bystanders: machines beside the clusters, and the release of each; they have one interface, where Ansible
+            reaches them.
     """
     clusters = tuple(clusters)
     switches = _switches(s for c in clusters for s in _segments(c))
@@ -147,12 +152,21 @@ def make(
         used.update(v.address for n in cluster.networks for v in n.vips)
         used.update(nat.to_address for nat in cluster.policy.nat if nat.to_address is not None)
     used.update(IPAddress(a) for addresses in extra.values() for a in addresses)
+    beside = {name: _management(name, ansible_host[name]) for name in bystanders or {}}
+    used.update(beside.values())
     ports = iter(range(10_000))
 
     nodes = []
     for cluster in clusters:
         for node in cluster.nodes:
             nodes.append(_node(cluster, node, by_segment, ports, ansible_host, release))
+    for name, own in (bystanders or {}).items():
+        switch, prefix = _network(name, beside[name], switches)
+        port = Port(
+            switch.name, f"s{next(ports)}", "eth0", _mac("bystander", name), (f"{beside[name]}/{prefix.prefixlen}",),
+            model.MANAGEMENT,
+        )  # fmt: skip
+        nodes.append(NodePlan(name, "", release or own or DEFAULT_RELEASE, (port,), str(beside[name])))
 
     probes: list[ProbePlan] = []
     for cluster in clusters:
@@ -193,8 +207,26 @@ def _node(
         mac = _mac(cluster.name, node.name, key)
         node_ports.append(Port(switch.name, f"s{next(ports)}", interface, mac, addresses, key))
     return NodePlan(
-        node.name, cluster.name, release or node.lab_release or "debian13", tuple(node_ports), ansible_host[node.name]
-    )
+        node.name, cluster.name, release or node.lab_release or DEFAULT_RELEASE, tuple(node_ports),
+        ansible_host[node.name],
+    )  # fmt: skip
+
+
+def _management(name: str, text: str) -> IPAddress:
+    try:
+        return IPAddress(text)
+    except (AddrFormatError, ValueError) as problem:
+        raise LabError(f"{name}: ansible_host {text!r} must be an address in the lab") from problem
+
+
+def _network(name: str, address: IPAddress, switches: Iterable[Switch]) -> tuple[Switch, IPNetwork]:
+    """Where a management address belongs."""
+    for switch in switches:
+        for segment in switch.segments:
+            for prefix in segment.prefixes:
+                if address in prefix:
+                    return switch, prefix
+    raise LabError(f"{name}: ansible_host {address} is in no network of a cluster")
 
 
 def _controller(
@@ -203,14 +235,7 @@ def _controller(
     """The controller joins every switch on which a node is reached by Ansible."""
     found: dict[str, Port] = {}
     for node in nodes:
-        try:
-            address = IPAddress(node.management)
-        except ValueError as problem:
-            raise LabError(f"{node.name}: ansible_host {node.management!r} must be an address in the lab") from problem
-        hits = [(s, p) for s in switches for segment in s.segments for p in segment.prefixes if address in p]
-        if not hits:
-            raise LabError(f"{node.name}: ansible_host {address} is in no network of its cluster")
-        switch, prefix = hits[0]
+        switch, prefix = _network(node.name, _management(node.name, node.management), switches)
         if switch.name not in found:
             own = _free(prefix, used)[0]
             found[switch.name] = Port(

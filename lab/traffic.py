@@ -72,8 +72,19 @@ def plan(cluster: model.Cluster, avoid: Iterable[IPAddress] = ()) -> TrafficPlan
         planner.notes.append("no two networks have virtual addresses of the same family")
     if not canaries:
         planner.notes.append("everything is accepted: there is nothing that must be dropped")
-    extra = {network.name: tuple(str(a) for a in planner.owned.get(network.name, ())) for network in cluster.networks}
+    extra = {
+        network.name: tuple(
+            dict.fromkeys(str(a) for a in (*planner.owned.get(network.name, ()), *_pinged(cluster, network)))
+        )
+        for network in cluster.networks
+    }
     return TrafficPlan(tuple(streams), tuple(flows), tuple(canaries), extra, tuple(planner.notes))
+
+
+def _pinged(cluster: model.Cluster, network: model.Network) -> list[IPAddress]:
+    """Neighbours in this network that the cluster pings: somebody has to answer."""
+    hosts = (host for group in cluster.pacemaker.ping_groups for host in group.hosts)
+    return [host for host in hosts if any(host in prefix for prefix in network.prefixes)]
 
 
 def _used(cluster: model.Cluster) -> set[IPAddress]:

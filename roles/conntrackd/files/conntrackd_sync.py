@@ -11,6 +11,7 @@ conntrackd_sync.py watch                   resync from the kernel after a netlin
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import socket
@@ -18,17 +19,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Deque, Dict, List, Optional, Tuple
 
 PROGRAM = "conntrackd"
 CONFIG = "/etc/conntrackd/conntrackd.conf"
 STATE_FILE = "/run/linuxha/conntrackd.json"
-# States count as arrived when nothing more has come in for this long, and the peer was heard meanwhile. conntrackd says
+# States count as arrived when hardly any has come in for this long, and the peer was heard meanwhile. conntrackd says
 # nothing about the end of a bulk transfer, but in ftfw and notrack it says that it is alive when it has had nothing to
 # send for a second. Silence alone means nothing: a peer with a large table may read it for seconds before it sends.
 SETTLED_S = 1.5
+SLOW = 2000
+SENT_IN_A_SECOND = 20_000  # a peer with two processors and live traffic sends more
+TABLE_MAX = "/proc/sys/net/netfilter/nf_conntrack_max"
 NO_PEER = 3
 POLL_S = 0.2
 WATCH_S = 2.0
@@ -77,18 +82,31 @@ def heard(text: str) -> int:
 
 @dataclass
 class Settled:
-    """Waits until a value has not changed for a while, in which the peer was heard."""
+    """Tells when the states that a peer sends at once are here, while those of new connections keep coming.
+
+    They come by the ten thousand in a second: what is slower is the life of the table, and so is what still comes after
+    the time in which a full table would have been sent. Silence counts only when the peer was heard in it.
+    """
 
     settle: float
     beats: bool = True  # False: a peer that has nothing to say is silent
-    value: object = None
-    since: Optional[float] = None
-    packets: int = 0
+    slow: float = 0.0  # states in a second
+    limit: float = math.inf  # seconds
+    seen: Deque[Tuple[float, int, int]] = field(default_factory=deque)
+    began: float = 0.0
 
-    def see(self, now: float, value: object, packets: int) -> bool:
-        if self.since is None or value != self.value:
-            self.value, self.since, self.packets = value, now, packets
-        return now - self.since >= self.settle and (not self.beats or packets > self.packets)
+    def see(self, now: float, received: int, packets: int) -> bool:
+        if not self.seen:
+            self.began = now
+        self.seen.append((now, received, packets))
+        # One moment that is old enough to compare with is kept, the newest of them.
+        while len(self.seen) > 1 and now - self.seen[1][0] >= self.settle:
+            self.seen.popleft()
+        then, before, heard_before = self.seen[0]
+        passed = now - then
+        if passed < self.settle or (self.beats and packets <= heard_before):
+            return False
+        return abs(received - before) <= self.slow * passed or now - self.began >= self.limit
 
 
 @dataclass
@@ -193,9 +211,18 @@ def request(timeout: float) -> int:
     return arrived(deadline - time.monotonic())
 
 
+def full_table() -> float:
+    """Seconds after which a peer has sent a full table."""
+    try:
+        return int(Path(TABLE_MAX).read_text()) / SENT_IN_A_SECOND
+    except FileNotFoundError:  # no connection tracking yet, so no table
+        return 0.0
+
+
 def arrived(timeout: float) -> int:
     deadline = time.monotonic() + timeout
-    settled = Settled(SETTLED_S, beats=not _ALARM.search(Path(CONFIG).read_text()))
+    longest = full_table()
+    settled = Settled(SETTLED_S, not _ALARM.search(Path(CONFIG).read_text()), SLOW, longest)
     first: Optional[int] = None
     packets = 0
     while time.monotonic() < deadline:
@@ -204,7 +231,7 @@ def arrived(timeout: float) -> int:
         if values is not None:
             packets = heard(answer)
             first = packets if first is None else first
-            if settled.see(time.monotonic(), values, packets):
+            if settled.see(time.monotonic(), sum(values), packets):
                 say(f"in step, received so far: {sum(values)}")
                 return 0
         time.sleep(POLL_S)
@@ -249,7 +276,9 @@ def main(argv: List[str]) -> int:
     if argv[1:2] == ["check"] and len(argv) == 3:
         return check(argv[2])
     if argv[1:2] in (["request"], ["await"]) and len(argv) <= 3:
-        return {"request": request, "await": arrived}[argv[1]](float(argv[2]) if len(argv) == 3 else 15.0)
+        return {"request": request, "await": arrived}[argv[1]](
+            float(argv[2]) if len(argv) == 3 else max(15.0, full_table() + 2 * SETTLED_S)
+        )
     if argv[1:] == ["watch"]:
         return watch()
     print(__doc__, file=sys.stderr)

@@ -92,6 +92,19 @@ def test_settled_only_after_a_pause_in_which_the_peer_was_heard() -> None:
     assert [settled.see(*each) for each in told] == [False, False, False, True, False]
 
 
+def test_the_states_of_new_connections_are_not_waited_for() -> None:
+    settled = sync.Settled(1.0, slow=100)
+    # A table of 40 000, then 50 new states in a second for ever.
+    told = [(0.0, 0, 1), (0.5, 20000, 2), (1.0, 40000, 3), (1.5, 40025, 4), (2.0, 40050, 5), (2.5, 40075, 6)]
+    assert [settled.see(*each) for each in told] == [False, False, False, False, True, True]
+
+
+def test_after_the_time_of_a_full_table_what_comes_is_new() -> None:
+    settled = sync.Settled(1.0, slow=100, limit=3.0)
+    told = [(float(second), 5000 * second, second) for second in range(5)]
+    assert [settled.see(*each) for each in told] == [False, False, False, True, True]
+
+
 def test_silence_is_not_settled() -> None:
     silent = [(0.0, 1, 5), (9.0, 1, 5), (9.5, 1, 6)]
     settled = sync.Settled(1.0)

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-FILES = Path(__file__).parents[3] / "roles" / "keepalived" / "files"
+FILES = Path(__file__).parents[3] / "roles" / "takeover" / "files"
 
 
 def load(name: str) -> ModuleType:
@@ -25,6 +25,7 @@ def load(name: str) -> ModuleType:
 
 
 core = load("takeover_core")
+links = load("takeover_links")
 takeover = load("takeover")
 
 
@@ -91,7 +92,7 @@ def test_the_gate_of_the_old_node_closes_late() -> None:
     worker = core.Core("cache", gate=True, grace=7.0)
     worker.batch(events(*BOTH_MASTER))
     plan = worker.batch(events(*BOTH_BACKUP))
-    assert [(step.name, step.delay) for step in plan.steps] == [("request", 0.0), ("close_gate", 7.0)]
+    assert [(step.name, step.delay) for step in plan.steps] == [("request", core.ASK_AFTER), ("close_gate", 7.0)]
 
 
 def test_stale_events_in_one_batch_act_once() -> None:
@@ -109,6 +110,15 @@ def test_fault_is_a_release_and_coming_back_asks_again() -> None:
     assert names(worker.batch(events('"ha0" FAULT 250'))) == ["request"]
     assert names(worker.batch(events('"ha0" BACKUP 250'))) == ["request"]
     assert names(worker.batch(events('"ha0" BACKUP 250'))) is None
+    worker.batch(events('"ha0" STOP 250'))
+    assert names(worker.batch(events('"ha0" BACKUP 250'))) == ["request"]
+
+
+def test_who_gave_way_asks_late_and_who_returns_at_once() -> None:
+    worker = core.Core("immediate", gate=True)
+    worker.batch(events('"ha0" MASTER 250'))
+    assert [step.delay for step in worker.batch(events('"ha0" FAULT 250')).steps] == [core.ASK_AFTER]
+    assert [step.delay for step in worker.batch(events('"ha0" BACKUP 250')).steps] == [0.0]
 
 
 @pytest.mark.parametrize("last", ["STOP", "DELETED"])
@@ -185,6 +195,8 @@ CONFIG = {
     "commit_timeout_s": 30,
     "request": ["conntrackd", "-n"],
     "await": ["true"],
+    "links": [],
+    "links_attribute": "linuxha-links",
     "vips": [{"address": "192.0.2.1/24", "interface": "eth1"}],
 }
 
@@ -214,8 +226,9 @@ def test_a_newer_event_replaces_pending_steps_and_timers() -> None:
     worker = takeover.Worker(CONFIG, lambda argv, stdin, timeout: (0, ""))
     worker.apply(worker.core.batch(events(*BOTH_MASTER)))
     worker.apply(worker.core.batch(events(*BOTH_BACKUP)))
-    assert [step.name for step in worker.queue] == ["request"]
-    assert [step.name for _unused, step in worker.timers] == ["close_gate"]
+    assert not worker.queue
+    assert worker.states == "resyncing"
+    assert [step.name for _unused, step in worker.timers] == ["request", "close_gate"]
     worker.apply(worker.core.batch(events(*BOTH_MASTER)))
     assert worker.timers == []
 

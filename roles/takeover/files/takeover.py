@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""The takeover worker: one serial reader of keepalived's notify FIFO that drives conntrackd and the forwarding gate.
+"""The takeover worker: one serial reader of a FIFO that drives conntrackd and the forwarding gate.
 
-Notify scripts run concurrently and out of order; a FIFO with one reader cannot. Decisions are in takeover_core.py.
+keepalived writes its states there, or the resource agent ocf:linuxha:states does. Notify scripts run concurrently and
+out of order; a FIFO with one reader cannot. Decisions are in takeover_core.py.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 import takeover_core as core
+import takeover_links
 
 Runner = Callable[[Sequence[str], str, float], Tuple[int, str]]
 
@@ -73,6 +75,7 @@ class Worker:
         self.clock = clock
         self.core = core.Core(config["mode"], config["gate"], float(config["grace_s"]))
         self.core.groups = {group["name"]: list(group["instances"]) for group in config["groups"]}
+        self.links = takeover_links.Links(config["links"], config["links_attribute"])
         self.queue: Deque[core.Step] = deque()
         self.timers: List[Tuple[float, core.Step]] = []
         self.request: Optional[subprocess.Popen[bytes]] = None
@@ -88,9 +91,13 @@ class Worker:
     def apply(self, plan: core.Plan) -> None:
         if plan.steps is None:
             return
+        # Its answer would be taken for that to a later request.
+        self.stop_request()
         names = ", ".join(step.name for step in plan.steps) or "nothing to do"
         self.record("decision", reason=plan.reason, steps=names)
         log(f"{plan.reason}: {names}", 5)
+        if any(step.name in (core.REQUEST, core.AWAIT) for step in plan.steps):
+            self.states = "resyncing"
         self.queue = deque(step for step in plan.steps if not step.delay)
         now = self.clock()
         self.timers = [(now + step.delay, step) for step in plan.steps if step.delay]
@@ -245,12 +252,13 @@ class Worker:
         for line in lines:
             event = core.parse_line(line)
             if event is None:
-                log(f"ignored, not a line of keepalived: {line!r}", 4)
+                log(f"ignored, not a state: {line!r}", 4)
                 continue
             events.append(event)
             self.record(event.kind.lower(), name=event.name, state=event.state, priority=event.priority)
         if not events:
             return
+        self.links.again()
         before = dict(self.core.instances)
         self.apply(self.core.batch(events))
         for name, (state, _unused) in self.core.instances.items():
@@ -282,21 +290,29 @@ class Worker:
         waits = [due - self.clock() for due, _unused in self.timers]
         if self.request is not None:
             waits.append(0.1)
+        links = self.links.wait(self.clock())
+        if links is not None:
+            waits.append(links)
         return max(0.0, min(waits)) if waits else None
 
     def turn(self) -> None:
-        """One turn: first what keepalived says, then one step. A newer event replaces the steps that are left."""
-        ready, _unused, _unused = select.select([self.fd], [], [], self.timeout())
-        if ready:
+        """One turn: first what is reported, then one step. A newer event replaces the steps that are left."""
+        sources = [self.fd] if self.links.socket is None else [self.fd, self.links.socket]
+        ready, _unused, _unused = select.select(sources, [], [], self.timeout())
+        if self.fd in ready:
             self.read()
+        self.links.drain()
+        problem = self.links.turn(self.clock())
+        if problem:
+            log(f"the state of the links is not set: {problem}, again in {takeover_links.RETRY_S:g} s", 4)
         self.check_request()
         now = self.clock()
         self.queue.extend(step for due, step in self.timers if due <= now)
         self.timers = [(due, step) for due, step in self.timers if due > now]
         if self.queue:
             self.step()
-        # Writing the file waits until nothing is urgent.
-        if not self.queue:
+        # Who waits for a takeover reads this file: it tells nothing before the urgent steps are done.
+        if not any(step.name in core.URGENT for step in self.queue):
             self.publish()
 
     def start(self) -> None:

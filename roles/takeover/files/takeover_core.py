@@ -22,6 +22,14 @@ BULK = "bulk"  # internal cache to the peers
 REQUEST = "request"  # ask the peers for all their states
 AWAIT = "await_states"  # the same, but conntrackd has asked them itself, when it started
 
+# Seconds after which a node that gave way asks for the states. What it has are its own, whose windows nobody moves on:
+# if it took over again it would drop the packets of every TCP connection as invalid. The new active node answers from
+# a cache that it fills from its kernel first.
+ASK_AFTER = 2.0
+
+# Until these are done the node does not forward as the active one should.
+URGENT = (COMMIT, OPEN_GATE)
+
 MODES = ("none", "immediate", "cache")
 
 _LINE = re.compile(r'^(INSTANCE|GROUP) "([^"]*)" ([A-Z_]+) (\d+)$')
@@ -46,7 +54,7 @@ class Step:
 
 
 def parse_line(line: str) -> Optional[Event]:
-    """One line of keepalived's FIFO; None for anything else."""
+    """One line of the FIFO, as keepalived writes it; None for anything else."""
     match = _LINE.match(line.strip())
     if match is None or match.group(3) not in STATES + NOTES:
         return None
@@ -102,7 +110,7 @@ class Core:
 
     def batch(self, events: Iterable[Event]) -> Plan:
         edges = 0
-        back_from_fault = False
+        back = False
         split_healed = False
         for event in events:
             if not event.is_state:
@@ -114,7 +122,7 @@ class Core:
                     self.instances.pop(name, None)
                 else:
                     self.instances[name] = (event.state, priority)
-                back_from_fault = back_from_fault or (old == "FAULT" and event.state == "BACKUP")
+                back = back or (old in ("FAULT", "STOP") and event.state == "BACKUP")
             now = any(state == "MASTER" for state, _unused in self.instances.values())
             if now != self.active:
                 self.active = now
@@ -123,9 +131,9 @@ class Core:
             # Also after leaving and coming back within one batch: the peer may have served in between.
             return Plan(self._active_steps(), "became active")
         if edges:
-            return Plan(self._passive_steps(self.grace), "became passive")
-        if back_from_fault and not self.active:
-            return Plan(self._passive_steps(self.grace), "back from a fault")
+            return Plan(self._passive_steps(self.grace, wait=ASK_AFTER), "became passive")
+        if back and not self.active:
+            return Plan(self._passive_steps(self.grace), "back from a fault or a stop")
         if split_healed and self.active and self.mode != "none":
             return Plan([*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)], "a second master gave way")
         return Plan()
@@ -151,10 +159,10 @@ class Core:
             return [*self._gate_steps(), Step(RESYNC_KERNEL)]
         return [Step(COMMIT), *self._gate_steps(), Step(FLUSH_CACHES), Step(RESYNC_KERNEL), Step(BULK)]
 
-    def _passive_steps(self, grace: float, ask: str = REQUEST) -> List[Step]:
+    def _passive_steps(self, grace: float, ask: str = REQUEST, wait: float = 0.0) -> List[Step]:
         if self.mode == "none":
             return self._gate_steps()
-        steps = [Step(ask)]
+        steps = [Step(ask, wait)]
         if self.mode == "cache" and self.gate:
             # Late: until the gratuitous ARPs have moved everybody, this node still forwards what reaches it.
             steps.append(Step(CLOSE_GATE, grace))

@@ -13,10 +13,12 @@ version_added: 0.1.0
 short_description: Give a node the key that its cluster has
 description:
   - Writes the key of a corosync cluster, which is binary, with mode 0400. The key shows in no output and no log.
+  - The file is replaced in one step. A corosync that runs keeps its old key until it is restarted, and nodes with
+    different keys do not hear each other, so bring the key to all nodes before any of them is restarted.
 attributes:
   check_mode:
     support: full
-    description: Compares and writes nothing.
+    description: Compares and writes nothing. The directory need not exist yet.
   diff_mode:
     support: none
     description: There is nothing that may be shown.
@@ -25,11 +27,11 @@ attributes:
     description: Only a different key is written.
 options:
   key:
-    description: The key, in base64. Corosync wants 128 to 4096 bytes.
+    description: The key, in base64. Decoded it has 128 to 4096 bytes, which are the limits of corosync itself.
     type: str
     required: true
   path:
-    description: Where it belongs.
+    description: Where it belongs. The directory comes with the package corosync.
     type: path
     default: /etc/corosync/authkey
 """
@@ -46,9 +48,16 @@ EXAMPLES = r"""
 - name: Give it to the others
   linuxha.firewall.corosync_authkey:
     key: "{{ key.content }}"
+  notify: Restart corosync on one node after the other
 """
 
-RETURN = r""" # """
+RETURN = r"""
+changed:
+  description: Whether the key or its mode was another one. There is nothing else that may be told.
+  returned: always
+  type: bool
+  sample: true
+"""
 
 import base64
 import binascii
@@ -78,7 +87,11 @@ def main() -> None:
         module.fail_json(msg=f"key: has {len(key)} bytes, corosync wants {limits}. Use corosync-keygen.")
     changed = not path.exists() or path.read_bytes() != key or path.stat().st_mode & 0o777 != 0o400
     if changed and not module.check_mode:
+        if not path.parent.is_dir():
+            module.fail_json(msg=f"path: {path}: there is no directory {path.parent}. Install corosync first.")
         new = path.with_name(f".{path.name}.new")
+        # One that an interrupted run has left may be open to others.
+        new.unlink(missing_ok=True)
         new.touch(0o600)
         new.write_bytes(key)
         new.chmod(0o400)

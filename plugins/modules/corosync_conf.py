@@ -14,7 +14,10 @@ short_description: Write corosync.conf and say what a corosync that runs needs f
 description:
   - Writes the file and compares it with the database of the corosync that runs (C(corosync-cmapctl)), not with the old
     file. What an interrupted run has left behind is seen too.
+  - C(corosync -t) checks a new file first. A reload would refuse it with nothing but a line in the journal.
   - Neither reloads nor restarts anything.
+  - Refuses to change the quorum device of a corosync that runs while a node is away, or together with something that
+    needs a restart. The nodes that are here may need its vote meanwhile.
 attributes:
   check_mode:
     support: full
@@ -67,14 +70,32 @@ restart_keys:
   type: list
   elements: str
   sample: ["totem.cluster_name"]
+device:
+  description: Whether the configuration of the quorum device is among them, which its client reads when it starts.
+  returned: success
+  type: bool
 """
 
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._corosync import ConfError, compare, parse, runtime
-from ansible_collections.linuxha.firewall.plugins.module_utils._gateway import gateway
+from ansible_collections.linuxha.firewall.plugins.module_utils._corosync import (
+    ConfError,
+    compare,
+    parse,
+    refusal,
+    runtime,
+)
+from ansible_collections.linuxha.firewall.plugins.module_utils._gateway import NOT_FOUND, Run, gateway
+
+
+def refused(run: Run, directory: Path, content: str) -> str:
+    """What corosync itself says against the file, or an empty text; also where it is not installed."""
+    given = directory / "corosync.conf"
+    given.write_text(content, encoding="utf-8")
+    answer = run(["corosync", "-t", "-c", str(given)])
+    return "" if answer.ok or answer.rc == NOT_FOUND else answer.reason
 
 
 def main() -> None:
@@ -96,8 +117,14 @@ def main() -> None:
     except ConfError:
         # What corosync could not read either tells nothing about what it runs with.
         known = {}
-    answer = gateway(module.run_command)(["corosync-cmapctl"])
-    differences = compare(runtime(answer.stdout), known, after) if answer.ok else []
+    run = gateway(module.run_command)
+    answer = run(["corosync-cmapctl"])
+    running = runtime(answer.stdout)
+    differences = compare(running, known, after) if answer.ok else []
+    if reason := refusal(running, differences):
+        module.fail_json(msg=f"content: {reason} Nothing was written.")
+    if content != before and (reason := refused(run, Path(module.tmpdir), content)):
+        module.fail_json(msg=f"content: corosync refuses it: {reason}. Nothing was written.")
     needs = "start"
     if answer.ok:
         restart = any(item.restart for item in differences)
@@ -112,6 +139,7 @@ def main() -> None:
         needs=needs,
         changes=[item.line for item in differences],
         restart_keys=[item.key for item in differences if item.restart],
+        device=any(item.device for item in differences),
         diff={"before": before, "after": content, "before_header": str(path), "after_header": str(path)},
     )
 

@@ -9,7 +9,7 @@ The file format is that of corosync.conf(5), the keys those of cmap_keys(8). Whi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 # Keys, with * for one or more components, whose change takes effect when corosync starts again.
@@ -56,6 +56,11 @@ class Difference:
     old: str
     new: str
     restart: bool
+
+    @property
+    def device(self) -> bool:
+        """It is about the quorum device."""
+        return self.key.startswith("quorum.device.")
 
     @property
     def line(self) -> str:
@@ -134,6 +139,35 @@ def compare(running: Mapping[str, str], before: Mapping[str, str], after: Mappin
         if key in running:
             found.append(Difference(key, running[key], "", _restarts(key)))
     return sorted(found)
+
+
+def refusal(running: Mapping[str, str], differences: Iterable[Difference]) -> str:
+    """Why a corosync that runs must not learn this now, or an empty text.
+
+    While the quorum device changes, its vote is missing. Nodes that are all here have a majority without it.
+    """
+    differences = list(differences)
+    changed = [item for item in differences if item.device]
+    if not changed:
+        return ""
+    names = (re.fullmatch(r"nodelist\.node\.(\d+)\.nodeid", key) for key in running)
+    nodes = {running[match[0]]: match[1] for match in names if match}
+    away = [
+        running.get(f"nodelist.node.{position}.name", number)
+        for number, position in nodes.items()
+        if running.get(f"runtime.members.{number}.status") != "joined"
+    ]
+    if away:
+        return (
+            f"The quorum device cannot be changed ({changed[0].line}) while a node is away: {', '.join(away)}. "
+            "Bring it back, or take it out of the nodes first."
+        )
+    if restart := [item.line for item in differences if item.restart]:
+        return (
+            f"The quorum device cannot be changed ({changed[0].line}) together with what needs a restart "
+            f"({restart[0]}). Do one after the other."
+        )
+    return ""
 
 
 def _restarts(key: str) -> bool:

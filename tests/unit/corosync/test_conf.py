@@ -10,6 +10,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._corosync import 
     Difference,
     compare,
     parse,
+    refusal,
     runtime,
 )
 
@@ -122,3 +123,28 @@ def test_what_a_reload_can_change(key: str, restart: bool) -> None:
 def test_a_key_that_is_a_secret_does_not_show() -> None:
     (found,) = compare({}, {}, {"totem.key": "correct-horse"})
     assert found.line == "totem.key: (hidden)"
+
+
+MEMBERS = {
+    "nodelist.node.0.nodeid": "1",
+    "nodelist.node.0.name": "fw1",
+    "nodelist.node.1.nodeid": "2",
+    "nodelist.node.1.name": "fw2",
+    "runtime.members.1.status": "joined",
+    "runtime.members.2.status": "joined",
+}
+DEVICE = Difference("quorum.device.timeout", "10000", "2000", False)
+TOKEN = Difference("totem.token", "1000", "300", False)
+NAME = Difference("totem.cluster_name", "a", "b", True)
+
+
+def test_the_device_changes_only_while_all_nodes_are_here() -> None:
+    away = {**MEMBERS, "runtime.members.2.status": "left"}
+    assert refusal(MEMBERS, [DEVICE, TOKEN]) == ""
+    assert "away: fw2" in refusal(away, [DEVICE])
+    assert "away: fw2" in refusal({k: v for k, v in MEMBERS.items() if k != "runtime.members.2.status"}, [DEVICE])
+    assert refusal(away, [TOKEN, NAME]) == ""
+
+
+def test_the_device_does_not_change_together_with_a_restart() -> None:
+    assert "totem.cluster_name: a -> b" in refusal(MEMBERS, [DEVICE, NAME])

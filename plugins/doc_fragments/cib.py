@@ -65,7 +65,11 @@ options:
     type: int
     default: 0
 notes:
-  - Run it on one node of the cluster; the CIB is the same on all.
+  - Run it on one node of the cluster; the CIB is the same on all. It needs root, or another user of the group haclient.
+  - When others change the CIB at the same time, the change is decided and verified anew, for a minute at most; then
+    the module fails, nothing of it was written, and the CIB holds the changes of the others.
+  - A program of Pacemaker that does not answer within 30 seconds ends the module. Only if that is C(cibadmin
+    --patch) itself is it open whether the change was written; the next run finds out.
   - Standby and maintenance of nodes, C(maintenance-mode), C(target-role), C(is-managed) and the constraints of
     C(crm_resource --ban)
     and C(--move) belong to the operator. They stay as they are unless the wanted state names them.

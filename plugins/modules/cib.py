@@ -18,6 +18,9 @@ description:
   - Objects that are named become exactly what is written here. Objects that are not named stay, unless O(purge) says
     otherwise. Of properties, defaults and node attributes only the names given here are touched; V(null) removes one.
   - XML that the vocabulary has no words for survives untouched.
+  - Every value becomes the text that the CIB holds, a boolean V(true) or V(false). Times are a number and a unit
+    (V(500ms), V(20s), V(5min), V(1h)); a number alone means seconds. What is not given has the default of
+    Pacemaker, which is not written. What an object, attribute or option means is documented in Pacemaker Explained.
 extends_documentation_fragment:
   - linuxha.firewall.cib
 options:
@@ -31,8 +34,9 @@ options:
     description:
       - Resources, each with C(id) and C(type) (C(primitive), the default, C(template), C(group) or C(clone)).
       - A primitive has C(agent) (class:provider:type) or C(template), and C(params), C(meta), C(utilization) and
-        C(operations) (each C(name), C(interval), C(timeout), C(role), C(on_fail), C(params), ...). A group or clone has
-        C(members), in order.
+        C(operations) (each C(name), C(interval), C(timeout), C(role), C(on_fail), C(start_delay), C(enabled),
+        C(params), C(meta)). The C(interval) is V(0s) unless given, as C(start) and C(stop) need it. A group or
+        clone has C(members), in order; a clone has one.
       - Sets such as C(params) are a mapping, or a list of C(values), C(rule) and C(score).
       - Bundles, and whatever else has no words here, are written as C(xml).
     type: list
@@ -163,7 +167,9 @@ operator:
   returned: success or refusal
   type: dict
 attempts:
-  description: How often it was decided; more often than twice when others changed the CIB at the same time.
+  description:
+    - How often the CIB was queried and the change decided. 1 when there is nothing to do or in check mode, 2 for a
+      change, more when others changed the CIB at the same time.
   returned: success or refusal
   type: int
 """

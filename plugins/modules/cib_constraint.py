@@ -14,7 +14,11 @@ short_description: One constraint of a Pacemaker cluster
 description:
   - Creates, changes or deletes one location, colocation, order or ticket constraint, by the same transaction as
     M(linuxha.firewall.cib). For more than a few objects use that one.
-  - The constraint becomes exactly what is written here.
+  - The constraint becomes exactly what is written here. What is not given has the default of Pacemaker, as told
+    below, which is not written into the CIB.
+  - A location needs O(resource), O(pattern) or O(sets), and either O(node) and O(score) or O(rules); a colocation
+    O(resource) and O(with), or O(sets); an order O(first) and O(then), or O(sets); a ticket O(ticket), and
+    O(resource) or O(sets).
 extends_documentation_fragment:
   - linuxha.firewall.cib
 options:
@@ -49,11 +53,12 @@ options:
     type: list
     elements: dict
   discovery:
-    description: Whether the cluster looks for the resource on this node at all (location).
+    description: Whether the cluster looks for the resource on this node at all (location). Without it V(always).
     type: str
     choices: [always, never, exclusive]
   score:
-    description: How much it weighs, a whole number or V(INFINITY) or V(-INFINITY).
+    description: How much it weighs, a whole number or V(INFINITY) or V(-INFINITY). A
+      colocation without it weighs V(INFINITY).
     type: str
   role:
     description: The role of O(resource) that it is about.
@@ -79,35 +84,35 @@ options:
     description: The resource that comes after it (order).
     type: str
   first_action:
-    description: What has to be done with O(first) (order).
+    description: What has to be done with O(first) (order). Without it V(start).
     type: str
     choices: [start, promote, demote, stop]
   then_action:
-    description: What is done with O(then) after that (order).
+    description: What is done with O(then) after that (order). Without it the same as O(first_action).
     type: str
     choices: [start, promote, demote, stop]
   kind:
-    description: How strictly (order).
+    description: How strictly (order). Without it V(Mandatory).
     type: str
     choices: [Optional, Mandatory, Serialize]
   symmetrical:
-    description: Whether the reverse holds for the reverse actions (order).
+    description: Whether the reverse holds for the reverse actions (order). Without it V(true), unless
+      O(kind=Serialize).
     type: bool
   require_all:
-    description: Whether all instances of a clone have to be done (order).
+    description: Whether all instances of a clone have to be done (order). Without it V(true).
     type: bool
   ticket:
     description: The ticket (ticket).
     type: str
   loss_policy:
-    description: What happens when the ticket is lost (ticket).
+    description: What happens when the ticket is lost (ticket). Without it V(stop).
     type: str
     choices: [stop, demote, fence, freeze]
   sets:
     description:
       - Sets of resources instead of single ones, each with C(resources) and C(sequential), C(require_all),
-        C(action), C(role),
-        C(score).
+        C(action), C(role), C(score).
     type: list
     elements: dict
 """
@@ -146,17 +151,18 @@ changes:
   type: list
   elements: str
 effects:
-  description: What running resources get to feel of it.
+  description: What running resources get to feel of it, by the scheduler's own words.
   returned: success or refusal
   type: list
   elements: str
+  sample: ["restart vip-wan (fw1): resource definition change"]
 refused:
   description: The effects that O(allow) does not name. Nothing was changed.
   returned: refusal
   type: list
   elements: str
 problems:
-  description: Mistakes in what is wanted. Nothing was changed.
+  description: Mistakes in what is wanted, each with its path, value, reason and remedy. Nothing was changed.
   returned: mistakes
   type: list
   elements: str
@@ -166,7 +172,7 @@ operator:
   returned: success or refusal
   type: dict
 attempts:
-  description: How often it was decided.
+  description: How often it was decided, as in M(linuxha.firewall.cib).
   returned: success or refusal
   type: int
 """

@@ -23,10 +23,14 @@ options:
     type: str
     required: true
   value:
-    description: Its value. Required with O(state=present).
+    description:
+      - Its value. Required with O(state=present). It becomes text, a boolean V(true) or V(false).
+        Times are a number and a unit, such as V(5min); a number alone means seconds.
     type: raw
   section:
-    description: Where it belongs.
+    description:
+      - Where it belongs. Only the set without a rule is meant; values that depend on a rule are written by
+        M(linuxha.firewall.cib).
     type: str
     choices: [properties, resource_defaults, operation_defaults]
     default: properties
@@ -57,17 +61,18 @@ changes:
   type: list
   elements: str
 effects:
-  description: What running resources get to feel of it.
+  description: What running resources get to feel of it, by the scheduler's own words.
   returned: success or refusal
   type: list
   elements: str
+  sample: ["restart vip-wan (fw1): resource definition change"]
 refused:
   description: The effects that O(allow) does not name. Nothing was changed.
   returned: refusal
   type: list
   elements: str
 problems:
-  description: Mistakes in what is wanted. Nothing was changed.
+  description: Mistakes in what is wanted, each with its path, value, reason and remedy. Nothing was changed.
   returned: mistakes
   type: list
   elements: str
@@ -77,7 +82,7 @@ operator:
   returned: success or refusal
   type: dict
 attempts:
-  description: How often it was decided.
+  description: How often it was decided, as in M(linuxha.firewall.cib).
   returned: success or refusal
   type: int
 """

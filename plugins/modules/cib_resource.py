@@ -53,7 +53,8 @@ options:
     description: What it needs of a node, in the same form.
     type: raw
   operations:
-    description: Its operations, each with C(name), C(interval), C(timeout), C(role), C(on_fail) and the like.
+    description: Its operations, each with C(name), C(interval) (V(0s) unless given), C(timeout), C(role), C(on_fail),
+      C(start_delay), C(enabled), C(params), C(meta). Times are a number and a unit, such as V(20s) or V(500ms).
     type: list
     elements: dict
   members:
@@ -91,17 +92,18 @@ changes:
   type: list
   elements: str
 effects:
-  description: What running resources get to feel of it.
+  description: What running resources get to feel of it, by the scheduler's own words.
   returned: success or refusal
   type: list
   elements: str
+  sample: ["restart vip-wan (fw1): resource definition change"]
 refused:
   description: The effects that O(allow) does not name. Nothing was changed.
   returned: refusal
   type: list
   elements: str
 problems:
-  description: Mistakes in what is wanted. Nothing was changed.
+  description: Mistakes in what is wanted, each with its path, value, reason and remedy. Nothing was changed.
   returned: mistakes
   type: list
   elements: str
@@ -111,7 +113,7 @@ operator:
   returned: success or refusal
   type: dict
 attempts:
-  description: How often it was decided.
+  description: How often it was decided, as in M(linuxha.firewall.cib).
   returned: success or refusal
   type: int
 """

@@ -73,6 +73,12 @@ maintenance:
   description: Whether the whole cluster is in maintenance mode.
   returned: success
   type: bool
+serving:
+  description:
+    - The nodes that hold what another would have to take over - a promoted instance, or the only one of a resource.
+  returned: success
+  type: list
+  elements: str
 unsettled:
   description: What keeps the cluster from being settled; empty when it is.
   returned: success
@@ -93,7 +99,7 @@ def main() -> None:
         status = frontend.programs(module).status()
     except PacemakerError as problem:
         module.fail_json(msg=str(problem))
-    module.exit_json(changed=False, unsettled=cib.ready.problems(status), **status.plain())
+    module.exit_json(changed=False, serving=status.serving(), unsettled=cib.ready.problems(status), **status.plain())
 
 
 if __name__ == "__main__":

@@ -63,10 +63,11 @@ changes:
   type: list
   elements: str
 effects:
-  description: What running resources get to feel of it.
+  description: What running resources get to feel of it, by the scheduler's own words.
   returned: success
   type: list
   elements: str
+  sample: ["move vips (fw1 -> fw2)"]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -10,6 +10,7 @@ import pytest
 
 from lab import lab as labs
 from lab import options, playbook
+from lab.lab import Lab
 from tests.cluster.live import Cluster
 
 HERE = Path(__file__).parent
@@ -26,14 +27,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def live() -> Iterator[Cluster]:
-    """A cluster without resources: fw1 runs Debian 12, fw2 Debian 13."""
-    lab = labs.up(NAME, options.INVENTORIES / "keepalived", fresh=not os.environ.get("HAFW_KEEP"))
+    """A cluster without resources: fw1 runs Debian 12, fw2 Debian 13, unless HAFW_RELEASE names one for both.
+
+    Both together speak what Pacemaker 2.1 knows; only a cluster of Debian 13 alone has the schema of 3.0.
+    """
+    release = os.environ.get("HAFW_RELEASE")
+    lab = labs.up(NAME, options.INVENTORIES / "keepalived", release, fresh=not os.environ.get("HAFW_KEEP"))
     try:
+        for node in lab.nodes.values():
+            agent = (HERE / "fence_idle").read_text()
+            node.container.exec(["install", "--mode=755", "/dev/stdin", "/usr/sbin/fence_idle"], stdin=agent)
         playbook.play(lab, str(HERE / "deploy.yml"), show=None)
         yield Cluster(lab)
     finally:
         if not os.environ.get("HAFW_KEEP"):
             labs.down(NAME)
+
+
+@pytest.fixture(scope="session")
+def two() -> Iterator[Lab]:
+    """Machines of two clusters, and one beside them for quorum devices.
+
+    All of one release: an older Pacemaker that lost its peer does not join a newer one ("feature set is incompatible").
+    """
+    release = os.environ.get("HAFW_RELEASE", "debian13")
+    fresh = not os.environ.get("HAFW_KEEP")
+    lab = labs.up(f"{NAME}-two", options.INVENTORIES / "two_clusters", release, fresh=fresh)
+    try:
+        yield lab
+    finally:
+        if not os.environ.get("HAFW_KEEP"):
+            labs.down(f"{NAME}-two")
 
 
 @pytest.fixture

@@ -68,25 +68,6 @@ def test_what_a_reload_can_change_restarts_nothing(cluster: Cluster) -> None:
     assert deploy(cluster).changed == 0
 
 
-def test_what_needs_a_restart_is_restarted_one_after_the_other(cluster: Cluster) -> None:
-    given = {
-        "resources": [{"id": "a", "agent": "ocf:heartbeat:Dummy"}],
-        "resource_defaults": {"resource-stickiness": 100},
-        "wait": 60,
-    }
-    cluster.cib(given)
-    before = {node: started(cluster, node) for node in cluster.lab.nodes}
-    assert deploy(cluster, "-e", "corosync_cluster_name=renamed").changed > 0
-    after = {node: started(cluster, node) for node in cluster.lab.nodes}
-    assert all(before[node] != after[node] for node in before)
-    assert {key(cluster, "totem.cluster_name", node) for node in cluster.lab.nodes} == {"renamed"}
-    status = cluster.module("cluster_info", {})
-    assert [node["online"] for node in status["nodes"]] == [True, True]
-    assert [item["role"] for item in status["resources"]] == ["Started"]
-    assert deploy(cluster, "-e", "corosync_cluster_name=renamed").changed == 0
-    deploy(cluster)
-
-
 def test_an_interrupted_run_is_made_good_by_the_next(cluster: Cluster) -> None:
     """The file was written, and the reload never came."""
     for node in cluster.lab.nodes:

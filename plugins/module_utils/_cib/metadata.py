@@ -117,6 +117,10 @@ def read(name: str, source: str) -> Agent:
         kind = "string" if content is None else content.get("type", "string")
         options = () if content is None else tuple(item.get("value", "") for item in content.findall("option"))
         parameter = Parameter(element.get("name", ""), kind, element.get("required") in ("1", "true"), options)
+        default = "" if content is None else content.get("default", "")
+        if default and _value("", parameter, default):
+            # Some agents call a time an integer (ocf:pacemaker:ping, dampen): what they do counts, not what they say.
+            parameter = replace(parameter, kind="string")
         parameters[parameter.name] = parameter
     actions = tuple(dict.fromkeys(item.get("name", "") for item in root.iterfind("actions/action")))
     return Agent(name, parameters, actions)

@@ -81,6 +81,17 @@ class Status:
         """The instances of a resource, or of all that is inside a group or a clone."""
         return [item for item in self.resources if name == item.id or name in item.parents]
 
+    def serving(self) -> list[str]:
+        """The nodes that hold what another would have to take over: a promoted instance, or the only one."""
+        found: set[str] = set()
+        for item in self.resources:
+            instances = {name for other in self.resources if other.id == item.id for name in other.nodes}
+            single = item.role == "Started" and len(instances) == 1
+            # Where a fencing device runs makes no difference to what it fences.
+            if (item.role == "Promoted" or single) and not item.agent.startswith("stonith:"):
+                found.update(item.nodes)
+        return sorted(found)
+
     def plain(self) -> dict[str, Any]:
         """Plain data, as modules return it."""
         found = asdict(self)

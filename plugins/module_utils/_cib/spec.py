@@ -22,7 +22,7 @@ from .values import milliseconds, role, scalar, score
 
 # An id is an NCName (XML): it starts with a letter, and has no blanks and no colons.
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_AGENT = re.compile(r"(ocf:[\w.-]+|systemd|lsb|service|stonith|nagios|upstart):[\w.@:-]+")
+_AGENT = re.compile(r"(ocf:[\w.-]+|systemd|lsb|service|stonith|nagios|upstart):[\w.@:/-]+")
 _TIMES = ("interval", "timeout", "start_delay")
 
 

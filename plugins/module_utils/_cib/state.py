@@ -79,11 +79,22 @@ def read_one(section: Section, element: ET.Element) -> Plain:
 
 
 def default_sets(document: Document, word: str) -> list[ET.Element]:
-    """The sets of names and values of a section, without this collection's own notes."""
+    """The sets of names and values of a section, without this collection's own notes.
+
+    Nor those that say what there are no words for: they stay as they are, and nobody's values are looked for in them.
+    """
     section, tag, _identity = DEFAULTS[word]
     found = document.section(section)
     sets = [] if found is None else found.findall(tag)
-    return [item for item in sets if not item.get("id", "").startswith(OWNED) and not item.get("id-ref")]
+    return [item for item in sets if not item.get("id", "").startswith(OWNED) and _sayable(item)]
+
+
+def _sayable(element: ET.Element) -> bool:
+    try:
+        objects.read_set(element)
+    except Opaque:
+        return False
+    return True
 
 
 def find(document: Document, word: str, key: str) -> ET.Element | None:

@@ -47,7 +47,7 @@ class CibModule(AnsibleModule):
 
 def programs(module: AnsibleModule, seconds: int = 30) -> Programs:
     """Pacemaker's programs on this node."""
-    return Programs(gateway(module.run_command, seconds), module.tmpdir)
+    return Programs(gateway(seconds=seconds), module.tmpdir)
 
 
 def transact(

@@ -26,6 +26,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems 
 
 # How long others may be faster before that counts as a failure.
 PATIENCE_S = 60.0
+LONGEST_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,27 @@ def apply(
     started = clock()
     checked: Optional[Outcome] = None
     proven = ""
-    attempts = 0
+    attempts = outrun = 0
     while True:
         attempts += 1
+        if attempts > 2 and clock() - started > PATIENCE_S:
+            raise PacemakerError(
+                f"others changed the CIB again and again within {PATIENCE_S:.0f} s, each time before this change was "
+                "verified and written; the CIB holds their changes and not this one. Run again when they are done"
+            )
         current = programs.query()
         wish = decide(current)
         plan = cib.plan(current, wish)
         if plan.problems or not plan.changes:
             return Outcome(plan, problems=plan.problems, attempts=attempts)
         wanted = cib.canonical(plan.document.configuration)
-        if checked is None or wanted != proven:
+        if checked is not None and wanted != proven:
+            # Outrun while verifying. Many who verify all the time keep each other from ever being done.
+            outrun += 1
+            checked = None
+            sleep(random.uniform(0, min(LONGEST_PAUSE_S, 0.05 * 2**outrun)))
+            continue
+        if checked is None:
             checked, proven = _check(programs, current, plan, wish, terms), wanted
             if not checked.fine or terms.check_mode:
                 return checked
@@ -108,11 +120,6 @@ def apply(
             continue
         if programs.commit(current, plan.document):
             return Outcome(plan, effects=checked.effects, committed=True, attempts=attempts)
-        if clock() - started > PATIENCE_S:
-            raise PacemakerError(
-                f"others changed the CIB {attempts} times within {PATIENCE_S:.0f} s, each time before this change was "
-                "written; the CIB holds their changes and not this one. Run again when they are done"
-            )
         # Writers that lost against each other must not meet again at once.
         sleep(random.uniform(0.01, 0.15))
 
@@ -131,7 +138,10 @@ def _check(programs: Programs, current: cib.Document, plan: cib.Plan, wish: cib.
         ]
     if problems:
         return Outcome(plan, problems=tuple(problems))
-    effects = cib.effects.caused(programs.simulate(current), programs.simulate(plan.document))
+    effects = programs.simulate(plan.document)
+    if effects:
+        # What would happen anyway matters only where something would happen; others may be writing meanwhile.
+        effects = cib.effects.caused(programs.simulate(current), effects)
     deleted = [key for section, key in wish.absent if section == "resources"]
     refused = cib.effects.refused(effects, terms.allow, (current, plan.document), deleted)
     return Outcome(plan, effects=tuple(effects), refused=tuple(refused))
@@ -140,13 +150,15 @@ def _check(programs: Programs, current: cib.Document, plan: cib.Plan, wish: cib.
 def _names(programs: Programs, plan: cib.Plan, wish: cib.Wish) -> Iterable[Problem]:
     """Agents, parameters, meta attributes and properties that nobody knows, in what changes."""
     resources = wish.present.objects["resources"]
+    # Once for all of them: reading the whole CIB for each is what a large change would mostly wait for.
+    planned = cib.state.read(plan.document).objects["resources"]
     for key in sorted(plan.resources & resources.keys()):
         plain = resources[key]
         if "xml" in plain:
             continue
         path = f"resources.{key}"
         yield from cib.metadata.check_meta(f"{path}.meta", plain.get("meta") or [])
-        yield from _agent(programs, path, plain, cib.state.read(plan.document).objects["resources"])
+        yield from _agent(programs, path, plain, planned)
     for word in ("resource_defaults",):
         for item in wish.present.defaults[word]:
             yield from cib.metadata.check_meta(word, [item])

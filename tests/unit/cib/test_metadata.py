@@ -18,6 +18,7 @@ SOURCE = """some words of the agent itself
 <parameter name="cidr_netmask"><content type="string"/></parameter>
 <parameter name="arp_bg"><content type="boolean"/></parameter>
 <parameter name="arp_count"><content type="integer"/></parameter>
+<parameter name="dampen"><content type="integer" default="5s"/></parameter>
 <parameter name="wait"><content type="time"/></parameter>
 <parameter name="mode"><content type="select"><option value="a"/><option value="b"/></content></parameter>
 </parameters><actions><action name="start"/><action name="monitor"/><action name="special"/></actions>
@@ -52,6 +53,7 @@ def test_no_metadata() -> None:
         {"arp_bg": "Yes"},
         {"arp_count": "-5"},
         {"wait": "20s"},
+        {"dampen": "1s"},
         {"wait": "PT1M"},
         {"mode": "b"},
         {"cidr_netmask": "24"},

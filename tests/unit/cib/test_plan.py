@@ -274,6 +274,22 @@ def test_unknown_xml_survives(live: cib.Document) -> None:
     assert 'value="192.0.2.9"' in text
 
 
+def test_sets_without_words_are_left_alone(live: cib.Document) -> None:
+    """One that refers to another, and one whose rule nobody can write: neither is an error of who changes the rest."""
+    sets = (
+        '<meta_attributes id="shared"><nvpair id-ref="somewhere" /></meta_attributes>',
+        '<meta_attributes id="odd"><rule id="odd-r" boolean-op="future"><future id="odd-f" /></rule></meta_attributes>',
+        '<meta_attributes id-ref="elsewhere" />',
+    )
+    document = cib.Document(live.text().replace("</rsc_defaults>", f"{''.join(sets)}</rsc_defaults>"))
+    assert all(item in document.text() for item in sets)
+    plan = cib.plan(document, wish({"resource_defaults": {"resource-stickiness": 7}}))
+    assert (lines(plan), mistakes(plan)) == (["change resource_defaults.resource-stickiness: 100 -> 7"], [])
+    assert all(item in plan.document.text() for item in sets)
+    exported = cib.export.export(cib.state.read(document))
+    assert lines(cib.plan(document, wish(exported))) == []
+
+
 def test_a_bundle_passes_through(live: cib.Document) -> None:
     wanted = wish({"resources": [{"id": "box", "type": "bundle", "xml": BUNDLE}]})
     plan = cib.plan(live, wanted)

@@ -34,6 +34,13 @@ def test_a_sound_configuration() -> None:
 
 
 @pytest.mark.parametrize(
+    "agent", ["systemd:getty@tty1", "systemd:cron.timer", "stonith:fence_ipmilan", "stonith:external/ipmi", "lsb:cron"]
+)
+def test_agents_of_every_class(agent: str) -> None:
+    assert mistakes(resource(agent=agent)) == []
+
+
+@pytest.mark.parametrize(
     ("raw", "start"),
     [
         ({"resource": []}, "resource: []: unknown key. Did you mean 'resources'?"),

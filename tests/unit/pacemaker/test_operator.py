@@ -156,6 +156,27 @@ def test_status_as_data() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "nodes"),
+    [
+        ("", "", ["fw1"]),
+        ('role="Promoted"', 'role="Unpromoted"', ["fw1"]),
+        ('resource_agent="ocf:heartbeat:Dummy" role="Started"', 'resource_agent="stonith:x" role="Stopped"', ["fw1"]),
+        ('<node name="fw1" id="1"/></resource></group>', '<node name="fw2"/></resource></group>', ["fw1", "fw2"]),
+        # A clone that is equal on both nodes: nothing has to move.
+        ('id="vip" resource_agent="ocf:heartbeat:Dummy"', 'id="states" resource_agent="x"', ["fw1"]),
+    ],
+)
+def test_who_serves(old: str, new: str, nodes: list[str]) -> None:
+    assert old in STATUS
+    assert cib.ready.read(STATUS.replace(old, new, 1)).serving() == nodes
+
+
+def test_clones_and_fencing_devices_serve_nothing() -> None:
+    alike = STATUS.replace('"Promoted"', '"Started"').replace('"Unpromoted"', '"Started"')
+    assert cib.ready.read(alike.replace("ocf:heartbeat:Dummy", "stonith:fence_dummy")).serving() == []
+
+
+@pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ('with_quorum="true"', 'with_quorum="false"', "the partition has no quorum"),

@@ -99,6 +99,18 @@ crm_verify: Errors found during check: config not valid
     assert Programs(Machine(crm_verify=Answer(0)), str(tmp_path)).verify(cib.Document(CIB)) == []
 
 
+def test_verify_is_about_the_configuration(tmp_path: Path) -> None:
+    """What runs is for the simulation; crm_verify takes a clone that goes for a resource that is active twice."""
+    running = CIB.replace("<status/>", '<status><node_state id="1"/></status>')
+    document = cib.Document(running)
+    machine = Machine(crm_verify=Answer(0))
+    Programs(machine, str(tmp_path)).verify(document)
+    written = cib.Document((tmp_path / "verify.xml").read_text())
+    assert list(written.root.find("status") or []) == []
+    assert written.version == document.version
+    assert "node_state" in document.text()
+
+
 def test_an_unknown_agent_has_siblings(tmp_path: Path) -> None:
     def resource(argv: Sequence[str]) -> Answer:
         return Answer(0, "IPaddr2\nDummy\nocf class found\n") if "--list-agents" in argv else Answer(5, "", "not found")

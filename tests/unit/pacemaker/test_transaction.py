@@ -87,6 +87,12 @@ def apply(cluster: Cluster, decide: Callable[[cib.Document], cib.Wish], **terms:
 def test_a_change_is_verified_and_simulated_before_it_is_written(cluster: Cluster) -> None:
     outcome = apply(cluster, wish(DUMMY))
     assert outcome.committed
+    assert cluster.calls == ["query", "verify", "simulate", "query", "commit"]
+
+
+def test_what_would_happen_anyway_is_asked_only_where_something_would_happen(cluster: Cluster) -> None:
+    cluster.effects = [Effect("restart", "b", "fw1")]
+    assert apply(cluster, wish(DUMMY), allow=("restart",)).committed
     assert cluster.calls == ["query", "verify", "simulate", "simulate", "query", "commit"]
 
 
@@ -124,6 +130,30 @@ def test_patience_ends(cluster: Cluster) -> None:
     cluster.rivals = [{"tags": [], "resources": [{"id": f"r{n}", "agent": "ocf:heartbeat:Dummy"}]} for n in range(200)]
     with pytest.raises(PacemakerError, match="others changed the CIB"):
         apply(cluster, wish(DUMMY))
+
+
+def test_patience_ends_also_when_others_are_faster_than_the_verification(cluster: Cluster) -> None:
+    """Then it never comes to a commit: nobody may wait for ever for that."""
+    verify = cluster.verify
+
+    def outrun(document: cib.Document) -> list[str]:
+        number = len(cluster.calls)
+        rival = {"resources": [{"id": f"r{number}", "agent": "ocf:heartbeat:Dummy"}]}
+        cluster.document = cib.plan(cluster.document, wish(rival)(cluster.document)).document
+        return verify(document)
+
+    cluster.verify = outrun  # type: ignore[method-assign]
+    with pytest.raises(PacemakerError, match="others changed the CIB"):
+        apply(cluster, wish(DUMMY))
+    assert "commit" not in cluster.calls
+
+
+def test_a_slow_verification_alone_is_no_lack_of_patience(cluster: Cluster) -> None:
+    now = iter(range(0, 10_000, 1000))
+    outcome = transaction.apply(
+        cast(Programs, cluster), wish(DUMMY), transaction.Terms(), lambda: next(now), lambda _seconds: None
+    )
+    assert outcome.committed
 
 
 def test_what_disrupts_has_to_be_allowed(cluster: Cluster) -> None:

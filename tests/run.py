@@ -97,10 +97,24 @@ def all_steps() -> tuple[Step, ...]:
         ),
         molecule("keepalived", "debian12"),
         molecule("keepalived", "debian13"),
+        molecule("pacemaker", "debian12"),
+        molecule("pacemaker", "debian13"),
         Step(
             "failover",
             "a live pair: boot, negative controls, connections (the rest: pytest -m full tests/failover)",
-            (python("-m", "pytest", "-q", "-m", "not full", "tests/failover"),),
+            (python("-m", "pytest", "-q", "-m", "not full", "tests/failover", "--ignore=tests/failover/pacemaker"),),
+            1500,
+        ),
+        Step(
+            "failover:pacemaker",
+            "a live pair under Pacemaker",
+            (python("-m", "pytest", "-q", "-m", "not full", "tests/failover/pacemaker"),),
+            1500,
+        ),
+        Step(
+            "cluster",
+            "modules and roles on a live cluster of Pacemaker without a firewall",
+            (python("-m", "pytest", "-q", "-m", "not full", "tests/cluster"),),
             1500,
         ),
         Step(

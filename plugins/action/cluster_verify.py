@@ -83,6 +83,8 @@ class ActionModule(ActionBase):
             replicated=bool(fact(own, "keepalived_conntrackd", True)),
             immediate=bool(fact(own, "conntrackd_immediate", True)),
             gate=bool(fact(own, "iptables_gate", True)),
+            manager=plan["topology"],
+            groups=plan["vip_groups"],
             instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
         )
 

@@ -43,6 +43,10 @@ options:
         The filter P(linuxha.firewall.node_mask#filter) makes it.
     type: dict
     default: {}
+  cluster:
+    description: Ask Pacemaker for its status, too.
+    type: bool
+    default: false
   state_file:
     description: Where the takeover worker publishes its state.
     type: path
@@ -104,6 +108,11 @@ info:
           null and C(immediate) true. Then C(injected), C(no_space), C(no_memory), C(overruns), C(kernel_resyncs),
           C(malformed), C(lost), C(uptime_minutes), C(link) and C(problem).
       type: dict
+    cluster:
+      description:
+        - With O(cluster) what M(linuxha.firewall.cluster_info) returns, and C(problem), the reason why there is no
+          status; null without.
+      type: dict
     watch:
       description: What the watcher of overruns has published, empty without one.
       type: dict
@@ -149,6 +158,7 @@ def main() -> None:
             "vips": {"type": "list", "elements": "str", "default": []},
             "units": {"type": "list", "elements": "str", "default": []},
             "mask": {"type": "dict", "default": {}},
+            "cluster": {"type": "bool", "default": False},
             "state_file": {"type": "path", "default": "/run/linuxha/state.json"},
             "loader": {"type": "path", "default": "/usr/local/sbin/linuxha-rules"},
             "conntrackd_config": {"type": "path", "default": "/etc/conntrackd/conntrackd.conf"},

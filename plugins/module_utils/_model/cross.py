@@ -56,6 +56,8 @@ def _owned(cluster: t.Cluster, segment: t.Segment) -> Iterator[tuple[IPAddress, 
 
 def _vrids(cluster: t.Cluster, segment: t.Segment) -> Iterator[tuple[int, frozenset[int], str]]:
     """Virtual router ids that this cluster speaks on this segment."""
+    if cluster.topology != "keepalived":
+        return
     if cluster.vrrp.mode == "shared" and isinstance(segment, t.SyncLink):
         yield (
             cluster.vrrp.vrid,

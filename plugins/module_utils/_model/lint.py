@@ -9,7 +9,8 @@ from . import types as t
 from .problems import ERROR, Problem, Problems, nearest
 
 CODES = {
-    "single-sync-link": "shared mode with one sync link: losing it splits the cluster",
+    "single-sync-link": "shared mode, or topology pacemaker, with one sync link: losing it splits the cluster",
+    "fence-race": "two nodes with fence devices and no delay that lets one of them win",
     "fast-adverts": "adverts under 100 ms on the patient profile, which has no realtime priority",
     "multicast-sync": "conntrackd multicast is accepted from any interface before 1.4.9",
     "preempt-fast": "preemption with the instant profile: a returning node takes over at once, with no state",
@@ -34,7 +35,9 @@ def lint(c: t.Cluster, path: str, problems: Problems) -> None:
     def warn(code: str, key: str, value: object, reason: str, remedy: str) -> None:
         problems.warn(code, f"{path}.{key}", value, reason, remedy)
 
-    if vrrp.mode == "shared" and len(c.sync_links) == 1:
+    if c.topology == "pacemaker":
+        _pacemaker(c, path, problems)
+    elif vrrp.mode == "shared" and len(c.sync_links) == 1:
         remedy = "Add a second link over other hardware, or use vrrp.mode: per_network."
         warn(
             "single-sync-link",
@@ -96,6 +99,27 @@ def lint(c: t.Cluster, path: str, problems: Problems) -> None:
     if c.networks and not any(n.track for n in c.networks):
         warn("untracked", "networks", None, "has no tracked network: a pulled cable moves nothing", "Set track: true.")
     _families(c, warn_path=f"{path}.networks", problems=problems)
+
+
+def _pacemaker(c: t.Cluster, path: str, problems: Problems) -> None:
+    if len(c.sync_links) == 1:
+        problems.warn(
+            "single-sync-link",
+            f"{path}.sync_links",
+            c.sync_links[0].name,
+            "is the only path of the membership: losing it splits the cluster",
+            "Add a second link over other hardware.",
+        )
+    fencing = c.pacemaker.fencing
+    alike = len({device.delay_s for device in fencing.devices}) == 1
+    if len(c.nodes) == 2 and alike and not fencing.priority_delay_s:
+        problems.warn(
+            "fence-race",
+            f"{path}.pacemaker.fencing.priority_delay_s",
+            None,
+            "is missing: two nodes that lose each other may cut each other off",
+            "Write the seconds by which the node that serves is ahead, such as 5.",
+        )
 
 
 def _families(c: t.Cluster, warn_path: str, problems: Problems) -> None:

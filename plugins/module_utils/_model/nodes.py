@@ -13,7 +13,7 @@ from .net import IPAddress, covering, reserved
 from .problems import Problems, nearest
 from .reader import Reader
 
-NODE_KEYS = ("priority", "addresses", "interfaces")
+NODE_KEYS = ("id", "priority", "addresses", "interfaces")
 LAB_KEYS = ("release",)
 LAB_RELEASES = ("debian12", "debian13")
 FIRST_PRIORITY = 250
@@ -30,6 +30,7 @@ def node(name: str, position: int, raw: Mapping[str, Any], cluster: t.Cluster, p
         addresses=_addresses(r, cluster, problems),
         interfaces=_interfaces(r, cluster, problems),
         lab_release=lab.choice("release", LAB_RELEASES, "debian13") if lab.has("release") else None,
+        id=r.number("id", 1, 2**31 - 1, position + 1, code="node-id"),
     )
 
 

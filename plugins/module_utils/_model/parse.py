@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import fields, objects
 
+from . import parse_pacemaker
 from . import types as t
 from .net import IPAddress, IPNetwork
 from .problems import Problems, nearest
@@ -27,7 +28,9 @@ CLUSTER_KEYS = (
     "management",
     "networks",
     "sync_links",
+    "vip_groups",
     "vrrp",
+    "pacemaker",
     "conntrackd",
     "role_variables",
     "accept_warnings",
@@ -48,7 +51,17 @@ VRRP_KEYS = (
 )
 SCRIPT_KEYS = ("name", "command", "interval_ms", "timeout_ms", "fall", "rise", "weight")
 CONNTRACKD_KEYS = ("mode", "immediate", "transport", "port", "table_max", "expectations", "hash_limit")
-ROLE_PREFIXES = ("base_", "iptables_", "conntrackd_", "keepalived_")
+ROLE_PREFIXES = (
+    "base_",
+    "iptables_",
+    "conntrackd_",
+    "keepalived_",
+    "corosync_",
+    "pacemaker_",
+    "ocf_agents_",
+)
+# What only one topology has.
+OWN_KEYS = {"keepalived": ("vrrp",), "pacemaker": ("pacemaker", "vip_groups")}
 HELPERS = (
     "ftp",
     "sip",
@@ -76,11 +89,16 @@ def cluster(raw: object, path: str, policy: object, policy_path: str, node_count
     if name and not re.fullmatch(NAME, name):
         r.error("name", "name", "is not a usable name", "Use 1 to 15 of a-z 0-9 and -.")
     profile = t.PROFILES[r.choice("profile", tuple(t.PROFILES), "fast")]
-    networks = _networks(r, problems)
+    topology = r.choice("topology", t.TOPOLOGIES, "keepalived")
+    for other, keys in OWN_KEYS.items():
+        for key in keys:
+            if other != topology and r.has(key):
+                r.error("topology", key, f"belongs to topology {other}", f"Remove it, or write topology: {other}.")
+    networks = _networks(r, name, problems)
     links = _sync_links(r, problems)
     return t.Cluster(
         name=name,
-        topology=r.choice("topology", t.TOPOLOGIES, "keepalived"),
+        topology=topology,
         profile=profile,
         preempt=r.flag("preempt", False),
         networks=networks,
@@ -90,6 +108,8 @@ def cluster(raw: object, path: str, policy: object, policy_path: str, node_count
         vrrp=_vrrp(r, profile, bool(links), problems),
         conntrackd=_conntrackd(r, node_count, problems),
         policy=_policy(policy, policy_path, networks, problems),
+        vip_groups=parse_pacemaker.vip_groups(r, name, problems),
+        pacemaker=parse_pacemaker.pacemaker(r, profile, topology, problems),
         budget_limit_ms=r.optional_number("failover_budget_ms", 1, 600_000, unit=" ms"),
         accept_warnings=tuple(str(code) for code in r.items("accept_warnings")),
         role_overrides=_role_variables(r),
@@ -104,7 +124,7 @@ def _segment(r: Reader) -> tuple[str, Optional[IPNetwork], Optional[IPNetwork]]:
     return interface, ipv4, ipv6
 
 
-def _networks(top: Reader, problems: Problems) -> tuple[t.Network, ...]:
+def _networks(top: Reader, cluster_name: str, problems: Problems) -> tuple[t.Network, ...]:
     raw = top.raw.get("networks")
     if not isinstance(raw, Mapping) or not raw:
         top.error("missing", "networks", "names no network", "Write networks: {wan: {...}, lan: {...}}.")
@@ -129,26 +149,37 @@ def _networks(top: Reader, problems: Problems) -> tuple[t.Network, ...]:
         prefixes = tuple(p for p in (ipv4, ipv6) if p is not None)
         vrid = r.number("vrid", 1, 255, 0, code="vrid")
         found.append(
-            t.Network(str(key), interface, ipv4, ipv6, zone, _vips(r, prefixes, problems), vrid, r.flag("track", True))
+            t.Network(
+                str(key),
+                interface,
+                ipv4,
+                ipv6,
+                zone,
+                _vips(r, prefixes, cluster_name, problems),
+                vrid,
+                r.flag("track", True),
+            )
         )
     return tuple(found)
 
 
-def _vips(top: Reader, prefixes: tuple[IPNetwork, ...], problems: Problems) -> tuple[t.Vip, ...]:
+def _vips(top: Reader, prefixes: tuple[IPNetwork, ...], cluster_name: str, problems: Problems) -> tuple[t.Vip, ...]:
     lengths = {p.version: int(p.prefixlen) for p in prefixes}
     found = []
     for number, item in enumerate(top.items("vips")):
         path = f"{top.at('vips')}[{number}]"
         body = item if isinstance(item, Mapping) else {"address": item}
-        r = Reader(body, path, ("address", "label"), problems)
+        r = Reader(body, path, ("address", "label", "group"), problems)
         if isinstance(item, Mapping) and not r.has("address"):
             r.missing("address", "Write the shared address.")
         address = r.address("address")
         label = (
             r.name("label", r"[A-Za-z0-9_.:-]{1,15}", "1 to 15 letters, digits and _ . : -") if r.has("label") else None
         )
+        group = str(r.raw.get("group") or cluster_name)
         if address is not None:
-            found.append(t.Vip(address, lengths.get(address.version, 32 if address.version == 4 else 128), label))
+            length = lengths.get(address.version, 32 if address.version == 4 else 128)
+            found.append(t.Vip(address, length, label, group))
     return tuple(found)
 
 

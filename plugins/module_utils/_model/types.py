@@ -13,7 +13,7 @@ from .net import IPAddress, IPNetwork
 from .problems import Problem
 
 MANAGEMENT = "mgmt"
-TOPOLOGIES = ("keepalived",)
+TOPOLOGIES = ("keepalived", "pacemaker")
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,15 @@ class Profile:
     down_timer_adverts: int
     track_interval_ms: int
     realtime: bool
+    # corosync.conf(5); the role corosync writes the same numbers.
+    token_ms: int
+    consensus_ms: int
 
 
 PROFILES = {
-    "instant": Profile("instant", 10, 2, 50, True),
-    "fast": Profile("fast", 100, 3, 200, True),
-    "patient": Profile("patient", 1000, 3, 1000, False),
+    "instant": Profile("instant", 10, 2, 50, True, 150, 180),
+    "fast": Profile("fast", 100, 3, 200, True, 300, 360),
+    "patient": Profile("patient", 1000, 3, 1000, False, 3000, 3600),
 }
 
 
@@ -41,6 +44,7 @@ class Vip:
     address: IPAddress
     prefixlen: int
     label: Optional[str] = None
+    group: str = ""
 
     def __str__(self) -> str:
         return f"{self.address}/{self.prefixlen}"
@@ -90,6 +94,7 @@ class Node:
     addresses: Mapping[str, tuple[IPAddress, ...]]
     interfaces: Mapping[str, str]
     lab_release: Optional[str] = None
+    id: int = 0
 
     def address(self, key: str, version: int) -> Optional[IPAddress]:
         """The node's first address of one family on a network, a link or `mgmt`."""
@@ -133,6 +138,62 @@ class Conntrackd:
     table_max: int
     expectations: tuple[str, ...] = ()
     hash_limit: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class FenceDevice:
+    """What cuts the power of nodes: an agent with its parameters."""
+
+    name: str
+    agent: str
+    nodes: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    delay_s: int
+    level: int
+
+
+@dataclass(frozen=True)
+class Fencing:
+    """The choice about fencing: devices, or a reason to do without."""
+
+    reason: str = ""
+    devices: tuple[FenceDevice, ...] = ()
+    priority_delay_s: int = 0
+
+
+@dataclass(frozen=True)
+class PingGroup:
+    """Hosts of which one has to answer."""
+
+    name: str
+    hosts: tuple[IPAddress, ...]
+    interval_ms: int
+
+
+@dataclass(frozen=True)
+class QuorumDevice:
+    host: IPAddress
+    algorithm: str
+    name: str = ""
+    timeout_ms: int = 2000
+
+
+@dataclass(frozen=True)
+class Pacemaker:
+    fencing: Fencing = Fencing()
+    stickiness: int = 200
+    ping_groups: tuple[PingGroup, ...] = ()
+    quorum_device: Optional[QuorumDevice] = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VipGroup:
+    """Virtual addresses that move together. `primary` is the node that they prefer, or empty."""
+
+    name: str
+    primary: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,6 +253,8 @@ class Cluster:
     vrrp: Vrrp
     conntrackd: Conntrackd
     policy: Policy
+    vip_groups: tuple[VipGroup, ...] = ()
+    pacemaker: Pacemaker = Pacemaker()
     budget_limit_ms: Optional[int] = None
     accept_warnings: tuple[str, ...] = ()
     role_overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -211,6 +274,9 @@ class Cluster:
     @property
     def vips(self) -> tuple[Vip, ...]:
         return tuple(v for n in self.networks for v in n.vips)
+
+    def vips_of(self, group: str) -> tuple[Vip, ...]:
+        return tuple(v for v in self.vips if v.group == group)
 
     @property
     def families(self) -> tuple[int, ...]:

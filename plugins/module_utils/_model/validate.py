@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from . import pacemaker
 from . import types as t
 from .net import IPAddress, covering, overlap, reserved
 from .problems import Problems
@@ -14,7 +15,12 @@ def validate(cluster: t.Cluster, path: str, problems: Problems) -> None:
     _segments(cluster, path, problems)
     _vips(cluster, path, problems)
     _nodes(cluster, problems)
-    _vrrp(cluster, path, problems)
+    _sync_links(cluster, path, problems)
+    if cluster.topology == "pacemaker":
+        pacemaker.validate(cluster, path, problems)
+    else:
+        _vrrp(cluster, path, problems)
+    _conntrackd(cluster, path, problems)
     _overrides(cluster, path, problems)
 
 
@@ -113,10 +119,14 @@ def _nodes(cluster: t.Cluster, problems: Problems) -> None:
         priorities.setdefault(node.priority, node.name)
 
 
-def _vrrp(cluster: t.Cluster, path: str, problems: Problems) -> None:
-    vrrp = cluster.vrrp
+def _sync_links(cluster: t.Cluster, path: str, problems: Problems) -> None:
     if not cluster.sync_links:
-        if vrrp.mode == "shared":
+        if cluster.topology == "pacemaker":
+            remedy = "Add two dedicated links: corosync and conntrackd use them."
+            problems.error(
+                "sync-link-missing", f"{path}.sync_links", None, "is missing, and topology pacemaker needs it", remedy
+            )
+        elif cluster.vrrp.mode == "shared":
             remedy = "Add two sync links, or use mode: per_network."
             problems.error(
                 "sync-link-missing", f"{path}.sync_links", None, "is missing, and vrrp.mode shared needs it", remedy
@@ -126,6 +136,10 @@ def _vrrp(cluster: t.Cluster, path: str, problems: Problems) -> None:
             problems.error(
                 "sync-link-missing", f"{path}.sync_links", None, "is missing, and conntrackd needs it", remedy
             )
+
+
+def _vrrp(cluster: t.Cluster, path: str, problems: Problems) -> None:
+    vrrp = cluster.vrrp
     if vrrp.mode == "shared" and vrrp.use_vmac:
         remedy = "Use mode: per_network, or use_vmac: false."
         problems.error("shared-vmac", f"{path}.vrrp.use_vmac", True, "needs one interface per instance", remedy)
@@ -143,7 +157,6 @@ def _vrrp(cluster: t.Cluster, path: str, problems: Problems) -> None:
     if vrrp.mode == "shared" and cluster.sync_links and sync_family(cluster) == 0:
         remedy = "Give every sync link an IPv4 prefix, or every one an IPv6 prefix."
         problems.error("sync-family", f"{path}.sync_links", None, "have no address family in common", remedy)
-    _conntrackd(cluster, path, problems)
 
 
 def _conntrackd(cluster: t.Cluster, path: str, problems: Problems) -> None:

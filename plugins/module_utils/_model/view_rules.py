@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import types as t
+from . import view_corosync
 from .validate import sync_family
 from .view_states import link_version
 
@@ -28,7 +29,7 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "iptables_nat": [n.as_dict() for n in cluster.policy.nat],
         "iptables_vips": [str(v.address) for v in cluster.vips],
         "iptables_cluster_rules": [
-            *_adverts(cluster, node),
+            *(_membership if cluster.topology == "pacemaker" else _adverts)(cluster, node),
             *_states(cluster, node),
             *_links(cluster, node),
             *_ssh(cluster, node),
@@ -84,6 +85,20 @@ def _adverts(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
     for network in cluster.networks:
         for version in sorted({v.address.version for v in network.vips}):
             found += _advert(cluster, node, network, version)
+    return found
+
+
+def _membership(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
+    """corosync on every sync link. Untracked: a full connection table must not cost the node its membership."""
+    found: list[dict[str, Any]] = []
+    for link in cluster.sync_links:
+        version = link_version(cluster, link)
+        own, peers = _texts(node, [link.name], version)[:1], _peers(cluster, node, [link.name], version)
+        more: dict[str, Any] = {"protocol": "udp", "ports": [view_corosync.port(cluster, link)]}
+        both = _both(f"corosync {link.name}", [node.interfaces[link.name]], own, peers, **more)
+        found += both
+        for rule, chain in zip(both, ("raw_prerouting", "raw_output")):
+            found.append({**rule, "name": f"{rule['name']} untracked", "chain": chain, "action": "notrack"})
     return found
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import types as t
 
-PACKAGES = ("conntrack", "conntrackd", "ipset", "iptables", "keepalived")
+PACKAGES = ("conntrack", "conntrackd", "ipset", "iptables")
+TOPOLOGY_PACKAGES = {"keepalived": ("keepalived",), "pacemaker": ("corosync", "pacemaker", "resource-agents")}
 MODULES = (
     "nf_conntrack",
     "nf_conntrack_netlink",
@@ -26,7 +27,7 @@ NEIGHBOUR_RETRY_MS = 100
 
 def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     return {
-        "base_packages": list(PACKAGES),
+        "base_packages": [*PACKAGES, *TOPOLOGY_PACKAGES[cluster.topology]],
         "base_kernel_modules": _modules(cluster),
         "base_sysctls": _sysctls(cluster, node),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import types as t
-from . import view_rules, view_states, view_system, view_vrrp
+from . import view_cib, view_corosync, view_rules, view_states, view_system, view_vrrp
 from .budget import failover
 
 
@@ -18,9 +18,22 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         **view_system.role_variables(cluster, node),
         **view_rules.role_variables(cluster, node),
         **view_states.role_variables(cluster, node),
-        **view_vrrp.role_variables(cluster, node),
+        **_topology(cluster, node),
         **cluster.role_overrides,
     }
+
+
+def _topology(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
+    if cluster.topology == "pacemaker":
+        return {**view_corosync.role_variables(cluster, node), **view_cib.role_variables(cluster)}
+    return view_vrrp.role_variables(cluster, node)
+
+
+def _instances(cluster: t.Cluster, node: t.Node) -> list[str]:
+    """What the takeover worker of a node hears of."""
+    if cluster.topology == "pacemaker":
+        return ["states"]
+    return [i["name"] for i in view_vrrp.role_variables(cluster, node)["keepalived_instances"]]
 
 
 def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
@@ -36,9 +49,10 @@ def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "peers": [n.name for n in peers],
         "peer_addresses": {n.name: {key: [str(a) for a in own] for key, own in n.addresses.items()} for n in peers},
         "priority": node.priority,
-        "vrrp_mode": cluster.vrrp.mode,
-        "instances": [i["name"] for i in view_vrrp.role_variables(cluster, node)["keepalived_instances"]],
+        "vrrp_mode": cluster.vrrp.mode if cluster.topology == "keepalived" else None,
+        "instances": _instances(cluster, node),
         "vips": [str(v.address) for v in cluster.vips],
+        "vip_groups": {g.name: [str(v.address) for v in cluster.vips_of(g.name)] for g in cluster.vip_groups},
         "networks": [
             {
                 "name": n.name,

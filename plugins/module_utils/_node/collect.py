@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
+from .._cib import ready
 from .._gateway import Run
+from .._pacemaker.programs import PacemakerError, Programs
 from . import conntrackd, parse, rules
 
 Read = Callable[[str], Optional[str]]
-PACKAGES = ("keepalived", "conntrackd", "iptables", "ipset")
+PACKAGES = ("keepalived", "corosync", "pacemaker", "conntrackd", "iptables", "ipset")
 FORWARDING = {"ipv4": "/proc/sys/net/ipv4/ip_forward", "ipv6": "/proc/sys/net/ipv6/conf/all/forwarding"}
 
 
@@ -21,6 +23,7 @@ class Question:
     vips: Sequence[str] = ()
     units: Sequence[str] = ()
     mask: Mapping[str, str] = field(default_factory=dict)
+    cluster: bool = False
     state_file: str = "/run/linuxha/state.json"
     drain_file: str = "/run/linuxha/drain"
     watch_file: str = "/run/linuxha/conntrackd.json"
@@ -35,6 +38,7 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
         "drained": (read(question.drain_file) or "0").strip() not in ("", "0"),
         "units": _units(question, run),
         "conntrackd": _conntrackd(question, run),
+        "cluster": _cluster(question, run),
         "watch": parse.watch_state(read(question.watch_file)),
         "conntrack": {
             "entries": _number(read("/proc/sys/net/netfilter/nf_conntrack_count")),
@@ -92,6 +96,17 @@ def _conntrackd(question: Question, run: Run) -> dict[str, Any]:
     if None in (found["internal"], copies, found["overruns"]):
         problem = "the statistics have a form that is not known; is this a new version of conntrackd?"
     return {**found, "immediate": found["external"] is None, "problem": problem}
+
+
+def _cluster(question: Question, run: Run) -> Optional[dict[str, Any]]:
+    """What Pacemaker says; None where nobody asks."""
+    if not question.cluster:
+        return None
+    try:
+        status = Programs(run, "").status()
+    except PacemakerError as problem:
+        return {"problem": str(problem)}
+    return {"problem": None, "unsettled": ready.problems(status), **status.plain()}
 
 
 def _rules(question: Question, run: Run) -> dict[str, Any]:

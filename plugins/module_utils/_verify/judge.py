@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import health, ownership, states
+from . import health, ownership, pacemaker, states
 from .types import ERROR, INFO, WARNING, Expectation, Finding, Report
 
 _ORDER = {ERROR: 0, WARNING: 1, INFO: 2}
@@ -32,6 +32,8 @@ def judge(expectation: Expectation, reports: Iterable[Report]) -> tuple[Finding,
     owner = ownership.owner_of(expectation, answers)
     findings += ownership.check(expectation, answers, complete=len(answers) == len(expectation.nodes))
     findings += ownership.check_vrrp(expectation, answers, owner)
+    if expectation.manager == "pacemaker":
+        findings += pacemaker.check(expectation, answers)
     for node, info in answers.items():
         findings += health.check_node(f"{expectation.name}/{node}", info)
     findings += health.check_rules_equal(expectation, answers)

@@ -9,6 +9,28 @@ from typing import Any, Optional
 
 from .types import INFO, WARNING, Answers, Expectation, Finding
 
+# What to look at, by what moves the addresses.
+REMEDIES = {
+    "keepalived": {
+        "split": "Stop keepalived on all but one of them now, then find out why they do not hear each other's adverts.",
+        "nobody": "Look at keepalived on every node: journalctl -u keepalived.",
+        "divided": "Compare the instances and the sync group of keepalived on the nodes; run the site playbook again.",
+        "unheard": "Nothing to do: it knows them after the next change or reload of keepalived.",
+        "fault": "An interface or a track script of this node fails: journalctl -u keepalived names it.",
+        "left": "Addresses left behind by a crash: restart keepalived on this node, which removes them.",
+        "lost": "Somebody removed them, or they could not be added: journalctl -u keepalived; restart keepalived.",
+    },
+    "pacemaker": {
+        "split": "The nodes do not see each other: stop pacemaker on all but one now, then check the sync links.",
+        "nobody": "Read crm_mon -1rf: failed actions, bans, standby, missing quorum.",
+        "divided": "Read crm_mon -1rf; Pacemaker moves the addresses of a group as one resource.",
+        "unheard": "The agent tells the worker again within seconds; else crm_resource --refresh --resource states.",
+        "fault": "The resource states does not run here: crm_mon -1rf says why.",
+        "left": "Addresses left behind by a crash: crm_resource --refresh finds them, and Pacemaker stops them.",
+        "lost": "Somebody removed them: the monitor of the resource finds it within seconds and adds them again.",
+    },
+}
+
 
 def holders(vip: str, answers: Answers) -> list[str]:
     return [node for node, info in answers.items() if vip in info["held"]]
@@ -23,17 +45,17 @@ def owner_of(expectation: Expectation, answers: Answers) -> Optional[str]:
 
 
 def check(expectation: Expectation, answers: Answers, complete: bool) -> Iterator[Finding]:
+    remedies = REMEDIES[expectation.manager]
     by_vip = {vip: holders(vip, answers) for vip in expectation.vips}
     twice = {vip: nodes for vip, nodes in by_vip.items() if len(nodes) > 1}
     nobody = [vip for vip, nodes in by_vip.items() if not nodes]
-    single = {nodes[0] for nodes in by_vip.values() if len(nodes) == 1}
     if twice:
         nodes = sorted({node for found in twice.values() for node in found})
         yield Finding(
             expectation.name,
             f"split brain: {', '.join(nodes)} hold the same addresses: {_few(twice)}",
             "one owner for every virtual address",
-            "Stop keepalived on all but one of them now, then find out why they do not hear each other's adverts.",
+            remedies["split"],
         )
     if nobody:
         remark = "" if complete else "; a node did not answer and may hold them"
@@ -41,18 +63,20 @@ def check(expectation: Expectation, answers: Answers, complete: bool) -> Iterato
             expectation.name,
             f"no node holds {_few(nobody)}{remark}",
             "one owner for every virtual address",
-            "Look at keepalived on every node: journalctl -u keepalived.",
+            remedies["nobody"],
             settles=True,
         )
-    if len(single) > 1:
-        share = "; ".join(f"{node}: {_few([v for v, n in by_vip.items() if n == [node]])}" for node in sorted(single))
-        yield Finding(
-            expectation.name,
-            f"the virtual addresses are divided: {share}",
-            "all of them, of both families, on one node",
-            "Compare the instances and the sync group of keepalived on the nodes; run the site playbook again.",
-            settles=True,
-        )
+    for name, group in (expectation.groups or {expectation.name: expectation.vips}).items():
+        single = {by_vip[vip][0] for vip in group if len(by_vip.get(vip, ())) == 1}
+        if len(single) > 1:
+            share = "; ".join(f"{node}: {_few([v for v in group if by_vip[v] == [node]])}" for node in sorted(single))
+            yield Finding(
+                expectation.name,
+                f"the virtual addresses of {name} are divided: {share}",
+                "all of them, of both families, on one node",
+                remedies["divided"],
+                settles=True,
+            )
     for node, info in answers.items():
         if info["duplicate"]:
             yield Finding(
@@ -64,8 +88,9 @@ def check(expectation: Expectation, answers: Answers, complete: bool) -> Iterato
 
 
 def check_vrrp(expectation: Expectation, answers: Answers, owner: Optional[str]) -> Iterator[Finding]:
+    remedies = REMEDIES[expectation.manager]
     for node, info in answers.items():
-        path = f"{expectation.name}/{node}/keepalived"
+        path = f"{expectation.name}/{node}/{expectation.manager}"
         worker = info["worker"]
         if worker["problem"]:
             yield Finding(
@@ -79,12 +104,12 @@ def check_vrrp(expectation: Expectation, answers: Answers, owner: Optional[str])
         known = worker["instances"]
         missing = [name for name in expectation.instances.get(node, ()) if name not in known]
         if missing:
-            # A worker that was restarted learns the states again with the next change of keepalived.
+            # A worker that was restarted learns the states again with the next change.
             yield Finding(
                 path,
                 f"the worker has not heard of {', '.join(missing)} since its start",
                 "every instance known",
-                "Nothing to do: it knows them after the next change or reload of keepalived.",
+                remedies["unheard"],
                 INFO,
             )
         for name, one in sorted(known.items()):
@@ -102,13 +127,17 @@ def check_vrrp(expectation: Expectation, answers: Answers, owner: Optional[str])
                     path,
                     f"instance {name} is in state {one['state']}",
                     "MASTER or BACKUP",
-                    "An interface or a track script of this node fails: journalctl -u keepalived names it.",
+                    remedies["fault"],
                     settles=True,
                 )
-        yield from _agreement(path, node, info, owner)
+        # Of several groups more nodes may be promoted than hold addresses.
+        holds_all = len(expectation.groups) <= 1
+        yield from _agreement(path, node, info, owner if holds_all else node, remedies)
 
 
-def _agreement(path: str, node: str, info: Mapping[str, Any], owner: Optional[str]) -> Iterator[Finding]:
+def _agreement(
+    path: str, node: str, info: Mapping[str, Any], owner: Optional[str], remedies: Mapping[str, str]
+) -> Iterator[Finding]:
     worker, held = info["worker"], bool(info["held"])
     # After a restart of the worker its own view is all there is.
     if not worker["instances"] and worker["active"] is not None and worker["active"] != held:
@@ -125,8 +154,8 @@ def _agreement(path: str, node: str, info: Mapping[str, Any], owner: Optional[st
         yield Finding(
             path,
             f"the node holds virtual addresses and is not MASTER of {', '.join(others)}",
-            "virtual addresses only where keepalived is MASTER",
-            "Addresses left behind by a crash: restart keepalived on this node, which removes them.",
+            "virtual addresses only where the node is MASTER",
+            remedies["left"],
             settles=True,
         )
     if masters and node != owner and not held:
@@ -134,7 +163,7 @@ def _agreement(path: str, node: str, info: Mapping[str, Any], owner: Optional[st
             path,
             f"the node is MASTER of {', '.join(masters)} and holds no virtual address",
             "the MASTER holds the virtual addresses",
-            "Somebody removed them, or they could not be added: journalctl -u keepalived; restart keepalived.",
+            remedies["lost"],
             settles=True,
         )
 

@@ -34,7 +34,7 @@ def summary(expectation: Expectation, reports: Iterable[Report]) -> list[str]:
     answers = {report.node: report.info for report in reports if report.info is not None}
     owner = ownership.owner_of(expectation, answers)
     headline = f"owner {owner} holds all {len(expectation.vips)} virtual addresses" if owner else "no single owner"
-    rows = [["node", "vrrp", "addresses", "gate", "rules", "states", "connections", "offered", "overruns", "release"]]
+    rows = [["node", "role", "addresses", "gate", "rules", "states", "connections", "offered", "overruns", "release"]]
     for node in expectation.nodes:
         info = answers.get(node)
         rows.append([node, "no answer"] + [""] * 8 if info is None else _row(node, info))

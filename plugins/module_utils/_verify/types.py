@@ -31,7 +31,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Expectation:
-    """One cluster as planned. `instances` are the names of the VRRP instances of each node."""
+    """One cluster as planned.
+
+    `manager` is what moves the addresses: keepalived or pacemaker. `instances` are the names of the VRRP instances of
+    each node, or of the promotable resource. `groups` are the addresses that move together, by name; without any all.
+    """
 
     name: str
     nodes: Sequence[str]
@@ -40,6 +44,8 @@ class Expectation:
     immediate: bool = True
     gate: bool = True
     instances: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    manager: str = "keepalived"
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

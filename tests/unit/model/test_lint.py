@@ -51,6 +51,15 @@ TABLE: list[tuple[str, dict[str, Any]]] = [
     ("untracked", {"cluster.networks.wan.track": False, "cluster.networks.lan.track": False}),
     ("short-down-timer", {"cluster.vrrp.down_timer_adverts": 1}),
     ("host-without-node", {"fw3.firewall_node": ...}),
+    (
+        "fence-race",
+        {
+            "cluster.topology": "pacemaker",
+            "cluster.pacemaker": {
+                "fencing": {"devices": [{"name": "pdu", "agent": "fence_x", "nodes": ["fw1", "fw2"]}]}
+            },
+        },
+    ),
 ]
 
 

@@ -78,7 +78,7 @@ def test_a_healthy_node() -> None:
 )
 def test_a_part_that_fails_says_so(program: str, part: str) -> None:
     info = ask({program: Answer(124)})
-    assert "no answer within" in info[part]["problem"]  # type: ignore[index]
+    assert "no answer in time" in info[part]["problem"]  # type: ignore[index]
     assert info["held"] == ["192.0.2.1"]
 
 

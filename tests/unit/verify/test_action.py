@@ -13,7 +13,14 @@ from ansible_collections.linuxha.firewall.plugins.action import cluster_verify
 
 from .sample import VIPS, node, pair
 
-PLAN = {"cluster": "edge", "nodes": ["fw1", "fw2"], "vips": VIPS, "instances": ["edge"]}
+PLAN = {
+    "cluster": "edge",
+    "nodes": ["fw1", "fw2"],
+    "vips": VIPS,
+    "vip_groups": {"edge": VIPS},
+    "topology": "keepalived",
+    "instances": ["edge"],
+}
 
 
 def judged(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], host: str = "fw1", **args: Any) -> dict[str, Any]:

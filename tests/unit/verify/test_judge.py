@@ -59,7 +59,7 @@ TABLE = {
     "divided": (
         both(put("fw1/held", VIPS[:1]), put("fw2/held", VIPS[1:])),
         "edge",
-        "addresses are divided: fw1: 192.0.2.1; fw2:",
+        "addresses of edge are divided: fw1: 192.0.2.1; fw2:",
         "error",
         True,
     ),
@@ -368,3 +368,68 @@ def test_table_has_everything_and_stays_narrow() -> None:
         assert finding.path in words
         assert finding.what in words
         assert finding.remedy in words
+
+
+# --- Pacemaker
+
+
+def cluster(**more: Any) -> dict[str, Any]:
+    nodes = [
+        {"name": name, "online": True, "standby": False, "maintenance": False, "unclean": False}
+        for name in ("fw1", "fw2")
+    ]
+    found = {"problem": None, "dc": "fw1", "quorum": True, "maintenance": False, "nodes": nodes}
+    return {**found, "failures": [], "bans": [], "unsettled": [], **more}
+
+
+def pacemaker(change: Callable[[Nodes], None] | None = None) -> tuple[Any, ...]:
+    nodes = {name: {**info, "cluster": cluster()} for name, info in pair().items()}
+    if change is not None:
+        change(nodes)
+    return findings(nodes, expected(manager="pacemaker"))
+
+
+def test_a_healthy_cluster_of_pacemaker_has_no_finding() -> None:
+    assert pacemaker() == ()
+
+
+CLUSTER = {
+    "not running": (put("fw2/cluster", {"problem": "crm_mon: exit 102"}), "edge/fw2/pacemaker", "exit 102", "error"),
+    "no quorum": (put("fw2/cluster/quorum", False), "edge/fw2/pacemaker", "without quorum", "error"),
+    "two controllers": (put("fw2/cluster/dc", "fw2"), "edge/pacemaker", "different controllers: fw1, fw2", "error"),
+    "offline": (put("fw1/cluster/nodes", cluster()["nodes"][:1]), "edge/fw1/pacemaker", "sees fw2 offline", "error"),
+    "maintenance": (put("fw1/cluster/maintenance", True), "edge/pacemaker", "nothing would take over", "warning"),
+    "standby": (
+        put("fw1/cluster/nodes", [{**cluster()["nodes"][0], "standby": True}, cluster()["nodes"][1]]),
+        "edge/pacemaker/fw1",
+        "the node is standby",
+        "warning",
+    ),
+    "failure": (
+        put("fw1/cluster/failures", [{"op_key": "vips-edge_monitor_5000", "node": "fw1", "exitreason": "gone"}]),
+        "edge/pacemaker",
+        "vips-edge_monitor_5000 on fw1: gone",
+        "warning",
+    ),
+    "ban": (
+        put("fw1/cluster/bans", [{"id": "cli-ban-x", "resource": "x", "node": "fw2"}]),
+        "edge/pacemaker",
+        "x is kept off fw2 by cli-ban-x",
+        "warning",
+    ),
+    "unsettled": (put("fw1/cluster/unsettled", ["x is starting"]), "edge/pacemaker", "x is starting", "error"),
+}
+
+
+@pytest.mark.parametrize(("change", "path", "what", "severity"), CLUSTER.values(), ids=CLUSTER)
+def test_finding_about_pacemaker(change: Callable[[Nodes], None], path: str, what: str, severity: str) -> None:
+    found = [item for item in pacemaker(change) if item.path == path and what in item.what]
+    assert [item.severity for item in found] == [severity]
+
+
+def test_groups_may_be_on_different_nodes_and_are_not_divided() -> None:
+    nodes = pair()
+    nodes["fw1"]["held"], nodes["fw2"]["held"] = VIPS[:1], VIPS[1:]
+    for held_apart, groups in ((True, {"edge": VIPS}), (False, {"a": VIPS[:1], "b": VIPS[1:]})):
+        found = findings(nodes, expected(groups=groups))
+        assert any("are divided" in item.what for item in found) is held_apart

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+
+"""View for the pacemaker role: the whole configuration of a firewall cluster, in the vocabulary of the module cib.
+
+A promotable clone `states-clone` whose promoted instance serves, one resource with all virtual addresses of each group,
+and clones that look after the connectivity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import combinations
+from typing import Any
+
+from . import types as t
+
+STATES = "states-clone"
+LINKS = "linuxha-links"
+# A node that has its networks, and sight of its neighbours, is worth more than any preference or stickiness. Not the
+# other way round, a penalty for one that has not: with a score below 0 no node may be promoted, and a cluster whose
+# nodes all suffer has to serve. Nor may a node be kept from it whose attribute is not written yet.
+REACHABLE = 100_000
+PREFERRED = 100
+APART = -50
+
+
+def role_variables(cluster: t.Cluster) -> dict[str, Any]:
+    fencing = cluster.pacemaker.fencing
+    packages = ["pacemaker", "pacemaker-cli-utils", "resource-agents"]
+    return {
+        "pacemaker_packages": [*packages, *(["iputils-ping"] if cluster.pacemaker.ping_groups else [])],
+        "pacemaker_fencing": {"enabled": True} if fencing.devices else {"enabled": False, "reason": fencing.reason},
+        "pacemaker_owner": cluster.name,
+        "pacemaker_allow": list(cluster.pacemaker.allow),
+        "pacemaker_cib": configuration(cluster),
+    }
+
+
+def configuration(cluster: t.Cluster) -> dict[str, Any]:
+    resources = [*_states(cluster), *_vips(cluster), *_pings(cluster), *_devices(cluster)]
+    constraints = [*_together(cluster), *_preferences(cluster), *_connectivity(cluster), *_apart(cluster)]
+    found: dict[str, Any] = {
+        "properties": _properties(cluster),
+        "resource_defaults": {
+            "resource-stickiness": cluster.pacemaker.stickiness,
+            # Once more in place, then elsewhere; and a node is forgiven when it was well for a while.
+            "migration-threshold": 2,
+            "failure-timeout": "300s",
+        },
+        "operation_defaults": {"timeout": "30s"},
+        "resources": resources,
+        "constraints": [*constraints, *_away_from_their_nodes(cluster)],
+    }
+    levels = _levels(cluster)
+    if levels:
+        found["fencing"] = levels
+    return found
+
+
+def _properties(cluster: t.Cluster) -> dict[str, Any]:
+    # Pacemaker slows down on a busy node, to one action at a time from 80 % on. A firewall is busy when it takes over,
+    # and the few actions of a takeover are no load.
+    found = {"load-threshold": "1000%", **cluster.pacemaker.properties}
+    if cluster.pacemaker.fencing.devices and cluster.pacemaker.fencing.priority_delay_s:
+        found["priority-fencing-delay"] = f"{cluster.pacemaker.fencing.priority_delay_s}s"
+    return found
+
+
+def _states(cluster: t.Cluster) -> list[dict[str, Any]]:
+    commit_s = 30
+    return [
+        {
+            "id": "states",
+            "agent": "ocf:linuxha:states",
+            "operations": [
+                {"name": "start", "timeout": "20s"},
+                {"name": "promote", "timeout": f"{commit_s + 20}s"},
+                {"name": "monitor", "role": "Promoted", "interval": "10s", "timeout": "20s"},
+                {"name": "monitor", "role": "Unpromoted", "interval": "5s", "timeout": "20s"},
+            ],
+        },
+        {
+            "id": STATES,
+            "type": "clone",
+            "members": ["states"],
+            "meta": {
+                "promotable": True,
+                # Every group of addresses may have a node of its own.
+                "promoted-max": min(len(cluster.vip_groups), len(cluster.nodes)),
+                "interleave": True,
+            },
+        },
+    ]
+
+
+def digest(cluster: t.Cluster, group: str) -> str:
+    """Changes whenever an address of a group, or its interface on any node, changes."""
+    lists = {
+        node.name: [
+            [str(vip), node.interfaces[network.name]]
+            for network in cluster.networks
+            for vip in network.vips
+            if vip.group == group
+        ]
+        for node in cluster.nodes
+    }
+    return hashlib.sha256(json.dumps(lists, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _vips(cluster: t.Cluster) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"vips-{group.name}",
+            "agent": "ocf:linuxha:vips",
+            "params": {"group": group.name, "digest": digest(cluster, group.name)},
+            # The node that serves is worth more when nodes fence each other (priority-fencing-delay).
+            "meta": {"priority": 10},
+            "operations": [
+                {"name": "start", "timeout": "20s"},
+                {"name": "stop", "timeout": "20s"},
+                {"name": "monitor", "interval": "5s", "timeout": "20s"},
+            ],
+        }
+        for group in cluster.vip_groups
+    ]
+
+
+def _pings(cluster: t.Cluster) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for group in cluster.pacemaker.ping_groups:
+        name = f"ping-{group.name}"
+        found.append(
+            {
+                "id": name,
+                "agent": "ocf:pacemaker:ping",
+                "params": {
+                    "name": name,
+                    "host_list": " ".join(str(host) for host in group.hosts),
+                    "multiplier": 1,
+                    # One packet: a second would keep the monitor, and a takeover with it, busy for a second. One that
+                    # gets lost is what the dampening is for: the next check corrects it in time.
+                    "attempts": 1,
+                    "timeout": 1,
+                    "dampen": f"{max(2, round(2 * group.interval_ms / 1000))}s",
+                },
+                "operations": [
+                    {
+                        "name": "monitor",
+                        "interval": f"{group.interval_ms}ms",
+                        "timeout": f"{10 + 3 * len(group.hosts)}s",
+                    }
+                ],
+            }
+        )
+        found.append({"id": f"{name}-clone", "type": "clone", "members": [name], "meta": {"interleave": True}})
+    return found
+
+
+def _devices(cluster: t.Cluster) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for device in cluster.pacemaker.fencing.devices:
+        delay: dict[str, Any] = {"pcmk_delay_base": f"{device.delay_s}s"} if device.delay_s else {}
+        found.append(
+            {
+                "id": device.name,
+                "agent": f"stonith:{device.agent}",
+                "params": {**delay, **device.parameters, "pcmk_host_list": ",".join(device.nodes)},
+                "operations": [{"name": "monitor", "interval": "60s", "timeout": "30s"}],
+            }
+        )
+    return found
+
+
+def _levels(cluster: t.Cluster) -> list[dict[str, Any]]:
+    devices = cluster.pacemaker.fencing.devices
+    # Without levels the first device that succeeds is enough: half of a server with two power supplies.
+    if all(sum(node.name in device.nodes for device in devices) <= 1 for node in cluster.nodes):
+        return []
+    found = []
+    for node in cluster.nodes:
+        for level in sorted({device.level for device in devices if node.name in device.nodes}):
+            names = [device.name for device in devices if node.name in device.nodes and device.level == level]
+            found.append({"target": node.name, "index": level, "devices": names})
+    return found
+
+
+def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for group in cluster.vip_groups:
+        vips = f"vips-{group.name}"
+        found.append(
+            {"type": "colocation", "resource": vips, "with": STATES, "with_role": "Promoted", "score": "INFINITY"}
+        )
+        found.append(
+            {"type": "order", "first": STATES, "first_action": "promote", "then": vips, "then_action": "start"}
+        )
+    return found
+
+
+def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
+    """The primary node first. It takes back what it has lost only with `preempt`."""
+    first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
+    score = cluster.pacemaker.stickiness + PREFERRED if cluster.preempt else PREFERRED
+    return [
+        {
+            "type": "location",
+            "resource": f"vips-{group.name}",
+            "node": group.primary or first,
+            "score": score,
+        }
+        for group in cluster.vip_groups
+    ]
+
+
+def _connectivity(cluster: t.Cluster) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if any(network.track for network in cluster.networks):
+        found.append(_promoted("links", {"rule": f"defined {LINKS}", "score_attribute": LINKS}))
+    for group in cluster.pacemaker.ping_groups:
+        name = f"ping-{group.name}"
+        found.append(_promoted(name, {"rule": f"{name} gt number 0", "score": REACHABLE}))
+    return found
+
+
+def _promoted(name: str, rule: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "location",
+        "id": f"location-{name}",
+        "resource": STATES,
+        "rules": [{**rule, "role": "Promoted"}],
+    }
+
+
+def _apart(cluster: t.Cluster) -> list[dict[str, Any]]:
+    """Groups avoid each other's node; once there, stickiness keeps them."""
+    return [
+        {"type": "colocation", "resource": f"vips-{right.name}", "with": f"vips-{left.name}", "score": APART}
+        for left, right in combinations(cluster.vip_groups, 2)
+    ]
+
+
+def _away_from_their_nodes(cluster: t.Cluster) -> list[dict[str, Any]]:
+    """A node that has to be cut off cannot be asked to do it."""
+    return [
+        {"type": "location", "resource": device.name, "node": device.nodes[0], "score": "-INFINITY"}
+        for device in cluster.pacemaker.fencing.devices
+        if len(device.nodes) == 1
+    ]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What Pacemaker says of itself: membership, quorum, failures, and what operators have ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .types import WARNING, Answers, Expectation, Finding
+
+
+def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
+    controllers = set()
+    for node, info in answers.items():
+        path = f"{expectation.name}/{node}/pacemaker"
+        cluster = info["cluster"]
+        if cluster["problem"]:
+            yield Finding(
+                path,
+                cluster["problem"],
+                "a cluster that answers",
+                "Read why: systemctl status pacemaker corosync.",
+                settles=True,
+            )
+            continue
+        controllers.add(cluster["dc"])
+        yield from _membership(path, expectation, cluster)
+    if len(controllers - {""}) > 1:
+        yield Finding(
+            f"{expectation.name}/pacemaker",
+            f"the nodes follow different controllers: {', '.join(sorted(controllers))}",
+            "one cluster",
+            "They do not see each other: check the sync links, corosync-cfgtool -n on every node.",
+            settles=True,
+        )
+    told = next((info["cluster"] for info in answers.values() if not info["cluster"]["problem"]), None)
+    if told is not None:
+        yield from _orders(f"{expectation.name}/pacemaker", told)
+
+
+def _membership(path: str, expectation: Expectation, cluster: Mapping[str, Any]) -> Iterator[Finding]:
+    if not cluster["quorum"]:
+        yield Finding(
+            path,
+            "this node is in a partition without quorum",
+            "quorum",
+            "Bring the other nodes or the quorum device back: corosync-quorumtool -s.",
+            settles=True,
+        )
+    online = {node["name"] for node in cluster["nodes"] if node["online"]}
+    missing = [name for name in expectation.nodes if name not in online]
+    if missing:
+        yield Finding(
+            path,
+            f"sees {', '.join(missing)} offline",
+            "every node online",
+            "Start the cluster there, or find out why the nodes do not see each other: corosync-cfgtool -n.",
+            settles=True,
+        )
+
+
+def _orders(path: str, cluster: Mapping[str, Any]) -> Iterator[Finding]:
+    """The same on every node: told once."""
+    if cluster["maintenance"]:
+        yield Finding(
+            path,
+            "the cluster is in maintenance mode: nothing would take over",
+            "a cluster that acts",
+            "When the work is done: crm_attribute --name maintenance-mode --delete.",
+            WARNING,
+        )
+    for node in cluster["nodes"]:
+        for word in ("standby", "maintenance", "unclean"):
+            if node[word]:
+                yield Finding(
+                    f"{path}/{node['name']}",
+                    f"the node is {word}",
+                    "every node ready",
+                    "Module cluster_node with state online takes an order back; an unclean node waits to be fenced.",
+                    WARNING,
+                )
+    for failure in cluster["failures"]:
+        reason = failure.get("exitreason") or failure.get("exitstatus", "?")
+        yield Finding(
+            path,
+            f"failed: {failure.get('op_key', '?')} on {failure.get('node', '?')}: {reason}",
+            "no failures",
+            "Remove the cause, then crm_resource --cleanup.",
+            WARNING,
+        )
+    for ban in cluster["bans"]:
+        yield Finding(
+            path,
+            f"{ban.get('resource', '?')} is kept off {ban.get('node', '?')} by {ban.get('id', '?')}",
+            "no bans",
+            "If nobody needs it any more: module cluster_resource with action clear.",
+            WARNING,
+        )
+    if cluster["unsettled"]:
+        yield Finding(
+            path, "; ".join(cluster["unsettled"][:4]), "a settled cluster", "Read crm_mon -1rf.", settles=True
+        )

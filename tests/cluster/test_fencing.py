@@ -95,7 +95,7 @@ class Fenced:
             self.power.on(node.name)
             node.wait_booted()
         until(lambda: self.status("fw1") is not None, "fw1 has no Pacemaker")
-        until(lambda: self._cleaned(), "the cluster does not become whole")
+        until(self._cleaned, "the cluster does not become whole")
         if not self.on(active):
             self.cluster.run("crm_resource", "--resource", "service", "--move", "--node", active)
             until(lambda: self.on(active) and self.sound(), f"the service does not move to {active}")

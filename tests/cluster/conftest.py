@@ -38,7 +38,10 @@ def live() -> Iterator[Cluster]:
             agent = (HERE / "fence_idle").read_text()
             node.container.exec(["install", "--mode=755", "/dev/stdin", "/usr/sbin/fence_idle"], stdin=agent)
         playbook.play(lab, str(HERE / "deploy.yml"), show=None)
-        yield Cluster(lab)
+        found = Cluster(lab)
+        # A cluster that is new writes its own properties for a while; a lab that was kept may hold anything.
+        found.wipe()
+        yield found
     finally:
         if not os.environ.get("HAFW_KEEP"):
             labs.down(NAME)

@@ -39,7 +39,7 @@ def live() -> Iterator[Cluster]:
             node.container.exec(["install", "--mode=755", "/dev/stdin", "/usr/sbin/fence_idle"], stdin=agent)
         playbook.play(lab, str(HERE / "deploy.yml"), show=None)
         found = Cluster(lab)
-        # As before every later test: the marks of what the deployment owns are gone, and a lab that was kept may hold anything.
+        # As before every later test: no marks of what the deployment owns, and nothing that a kept lab has from before.
         found.wipe()
         yield found
     finally:

@@ -4,26 +4,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-FILE = Path(__file__).parents[3] / "roles" / "conntrackd" / "files" / "conntrackd_sync.py"
+from tests.unit.node_programs import load
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conntrackd_sync", FILE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["conntrackd_sync"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-sync = load()
+sync = load("conntrackd", "conntrackd_sync")
 
 RUNTIME = """daemon uptime: 3 min 24 s
 

@@ -4,34 +4,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
 import struct
-import sys
 import threading
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree as ET
 
 import pytest
 
-FILES = Path(__file__).parents[3] / "roles" / "ocf_agents" / "files"
+from tests.unit.node_programs import load
 
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FILES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-ocf = load("ocf_common")
-states = load("ocf_states")
-vips = load("ocf_vips")
+ocf = load("ocf_agents", "ocf_common")
+states = load("ocf_agents", "ocf_states")
+vips = load("ocf_agents", "ocf_vips")
 LIST = "# a comment\n192.0.2.1/24 eth1\n2001:db8:1:0::1/64 eth1\n\n198.51.100.1/24 eth2\n"
 
 

@@ -4,29 +4,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-FILES = Path(__file__).parents[3] / "roles" / "takeover" / "files"
+from tests.unit.node_programs import load
 
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FILES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-core = load("takeover_core")
-links = load("takeover_links")
-takeover = load("takeover")
+core = load("takeover", "takeover_core")
+load("takeover", "takeover_links")
+takeover = load("takeover", "takeover")
 
 
 def events(*lines: str) -> list[object]:

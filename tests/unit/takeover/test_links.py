@@ -4,25 +4,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-FILE = Path(__file__).parents[3] / "roles" / "takeover" / "files" / "takeover_links.py"
+from tests.unit.node_programs import load
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("takeover_links", FILE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-links = load()
+links = load("takeover", "takeover_links")
 
 
 @pytest.fixture

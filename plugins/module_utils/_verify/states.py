@@ -46,7 +46,7 @@ def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> I
     mended = daemon["kernel_resyncs"] or 0
     if watch:
         # The watcher knows the order; the daemon's own counter also has the resyncs from before the overrun.
-        mended = 0 if (watch.get("overruns") or 0) < (daemon["overruns"] or 0) else watch.get("resyncs") or 0
+        mended = 0 if (watch.get("overruns") or 0) < (daemon["overruns"] or 0) else watch.get("mended") or 0
         if watch.get("problem"):
             yield Finding(
                 path,

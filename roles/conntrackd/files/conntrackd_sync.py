@@ -5,6 +5,7 @@
 conntrackd_sync.py check FILE              test a configuration with conntrackd's own parser, without a daemon
 conntrackd_sync.py request [SECONDS]       ask the peers for their states, wait until they have arrived
 conntrackd_sync.py await [SECONDS]         the same after a start of conntrackd, whose unit has asked already
+conntrackd_sync.py started                 exchange states with the peers after a start of conntrackd
 conntrackd_sync.py watch                   resync from the kernel after a netlink overrun (states lost silently)
 """
 
@@ -27,6 +28,7 @@ from typing import Deque, Dict, List, Optional, Tuple
 PROGRAM = "conntrackd"
 CONFIG = "/etc/conntrackd/conntrackd.conf"
 STATE_FILE = "/run/linuxha/conntrackd.json"
+ROLE_FILE = "/run/linuxha/state.json"  # of the takeover worker, where there is one
 # States count as arrived when hardly any has come in for this long, and the peer was heard meanwhile. conntrackd says
 # nothing about the end of a bulk transfer, but in ftfw and notrack it says that it is alive when it has had nothing to
 # send for a second. Silence alone means nothing: a peer with a large table may read it for seconds before it sends.
@@ -211,6 +213,26 @@ def request(timeout: float) -> int:
     return arrived(deadline - time.monotonic())
 
 
+def passive() -> bool:
+    """The takeover worker says that this node does not serve. Where nobody says so, a node speaks of what it has."""
+    try:
+        return json.loads(Path(ROLE_FILE).read_text())["active"] is False
+    except FileNotFoundError:
+        return False
+
+
+def started() -> int:
+    """What conntrackd has read from the kernel's table of a passive node came from the peer, and stays untold."""
+    first = ("-f", "internal") if passive() else ("-B",)
+    failed = 0
+    for options in (first, ("-n",)):
+        code, answer = conntrackd(*options)
+        if code != 0:
+            say(f"conntrackd {' '.join(options)}: exit {code}: {answer}", 3)
+            failed = 1
+    return failed
+
+
 def full_table() -> float:
     """Seconds after which a peer has sent a full table."""
     try:
@@ -244,7 +266,7 @@ def arrived(timeout: float) -> int:
 
 def watch() -> int:
     overruns = Overruns()
-    resyncs = 0
+    mended = 0
     problem = ""
     published = ""
     while True:
@@ -255,14 +277,17 @@ def watch() -> int:
         else:
             problem = ""
             if overruns.see(counters["netlink overrun"]):
-                say(f"netlink overrun (now {counters['netlink overrun']}): states were lost, resync from the kernel", 4)
-                resyncs += 1
-                for option in ("-R", "-B"):
+                # A passive node hears of what it has written into its kernel itself: nobody misses that.
+                options = () if passive() else ("-R", "-B")
+                then = "resync from the kernel" if options else "a passive node tells nobody of them"
+                say(f"netlink overrun (now {counters['netlink overrun']}): states were lost, {then}", 4)
+                mended += 1
+                for option in options:
                     code, answer = conntrackd(option, timeout=60)
                     if code != 0:
                         problem = f"conntrackd {option}: exit {code}: {answer}"
                         say(problem, 3)
-        text = json.dumps({"overruns": overruns.total, "resyncs": resyncs, "problem": problem}) + "\n"
+        text = json.dumps({"overruns": overruns.total, "mended": mended, "problem": problem}) + "\n"
         if text != published:
             draft = Path(STATE_FILE + ".new")
             draft.parent.mkdir(mode=0o755, exist_ok=True)
@@ -279,6 +304,8 @@ def main(argv: List[str]) -> int:
         return {"request": request, "await": arrived}[argv[1]](
             float(argv[2]) if len(argv) == 3 else max(15.0, full_table() + 2 * SETTLED_S)
         )
+    if argv[1:] == ["started"]:
+        return started()
     if argv[1:] == ["watch"]:
         return watch()
     print(__doc__, file=sys.stderr)

@@ -110,24 +110,27 @@ class Worker:
         self.record("step", step=step.name, ms=took, **({"problem": problem} if problem else {}))
         log("{}: {} ({} ms)".format(step.name, problem or "done", took), 4 if problem else 6)
 
-    def conntrackd(self, option: str, timeout: float) -> str:
-        code, text = self.runner([*self.config["conntrackd"], option], "", timeout)
-        return "" if code == 0 else f"conntrackd {option}: exit {code}: {text}"
+    def conntrackd(self, timeout: float, *options: str) -> str:
+        code, text = self.runner([*self.config["conntrackd"], *options], "", timeout)
+        return "" if code == 0 else "conntrackd {}: exit {}: {}".format(" ".join(options), code, text)
 
     # A failed or overlong commit must not leave the cluster without forwarding: the gate opens after it all the same,
     # and the rules go on dropping what belongs to no state.
     def do_commit(self) -> str:
-        return self.conntrackd("-c", float(self.config["commit_timeout_s"]))
+        return self.conntrackd(float(self.config["commit_timeout_s"]), "-c")
 
     def do_flush_caches(self) -> str:
-        return self.conntrackd("-f", 10)
+        return self.conntrackd(10, "-f")
+
+    def do_forget(self) -> str:
+        return self.conntrackd(10, "-f", "internal")
 
     def do_resync_kernel(self) -> str:
         self.states = "in-step"
-        return self.conntrackd("-R", 30)
+        return self.conntrackd(30, "-R")
 
     def do_bulk(self) -> str:
-        return self.conntrackd("-B", 30)
+        return self.conntrackd(30, "-B")
 
     def do_request(self) -> str:
         return self.ask(self.config["request"])

@@ -17,6 +17,7 @@ OPEN_GATE = "open_gate"
 CLOSE_GATE = "close_gate"
 COMMIT = "commit"  # external cache into the kernel: the only step on the critical path of a cache mode
 FLUSH_CACHES = "flush_caches"  # both caches of conntrackd, never the kernel's table
+FORGET = "forget"  # the internal cache alone: what this node tells its peers about
 RESYNC_KERNEL = "resync_kernel"  # kernel's table into the internal cache
 BULK = "bulk"  # internal cache to the peers
 REQUEST = "request"  # ask the peers for all their states
@@ -162,7 +163,10 @@ class Core:
     def _passive_steps(self, grace: float, ask: str = REQUEST, wait: float = 0.0) -> List[Step]:
         if self.mode == "none":
             return self._gate_steps()
-        steps = [Step(ask, wait)]
+        # conntrackd tells the peers that a connection is gone when the kernel forgets it, and knows it by its addresses
+        # and ports alone. A passive node forgets them at its own time: by then a client may use the ports again, and
+        # the active node would delete the new connection. What is not in the internal cache is not told.
+        steps = [Step(FORGET, wait), Step(ask, wait)]
         if self.mode == "cache" and self.gate:
             # Late: until the gratuitous ARPs have moved everybody, this node still forwards what reaches it.
             steps.append(Step(CLOSE_GATE, grace))

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.node_programs import load
@@ -117,3 +119,24 @@ def test_overruns(values: list[int], wanted: list[bool], total: int) -> None:
     overruns = sync.Overruns()
     assert [overruns.see(value) for value in values] == wanted
     assert overruns.total == total
+
+
+@pytest.mark.parametrize(
+    ("role", "wanted"),
+    [
+        ('{"active": false}', [("-f", "internal"), ("-n",)]),
+        ('{"active": true}', [("-B",), ("-n",)]),
+        (None, [("-B",), ("-n",)]),
+    ],
+)
+def test_only_who_serves_tells_its_states_after_a_start(
+    role: str | None, wanted: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(sync, "ROLE_FILE", str(tmp_path / "state.json"))
+    monkeypatch.setattr(sync, "conntrackd", lambda *options: (calls.append(options), (0, ""))[1])
+    if role is not None:
+        (tmp_path / "state.json").write_text(role)
+
+    assert sync.started() == 0
+    assert calls == wanted

@@ -32,7 +32,7 @@ TAKEOVER = {
     "immediate": ["open_gate", "resync_kernel"],
     "cache": ["commit", "open_gate", "flush_caches", "resync_kernel", "bulk"],
 }
-RELEASE = {"none": ["open_gate"], "immediate": ["request"], "cache": ["request", "close_gate"]}
+RELEASE = {"none": ["open_gate"], "immediate": ["forget", "request"], "cache": ["forget", "request", "close_gate"]}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,11 @@ def test_the_gate_of_the_old_node_closes_late() -> None:
     worker = core.Core("cache", gate=True, grace=7.0)
     worker.batch(events(*BOTH_MASTER))
     plan = worker.batch(events(*BOTH_BACKUP))
-    assert [(step.name, step.delay) for step in plan.steps] == [("request", core.ASK_AFTER), ("close_gate", 7.0)]
+    assert [(step.name, step.delay) for step in plan.steps] == [
+        ("forget", core.ASK_AFTER),
+        ("request", core.ASK_AFTER),
+        ("close_gate", 7.0),
+    ]
 
 
 def test_stale_events_in_one_batch_act_once() -> None:
@@ -93,18 +97,18 @@ def test_stale_events_in_one_batch_act_once() -> None:
 def test_fault_is_a_release_and_coming_back_asks_again() -> None:
     worker = core.Core("immediate", gate=True)
     worker.batch(events('"ha0" MASTER 250'))
-    assert names(worker.batch(events('"ha0" FAULT 250'))) == ["request"]
-    assert names(worker.batch(events('"ha0" BACKUP 250'))) == ["request"]
+    assert names(worker.batch(events('"ha0" FAULT 250'))) == RELEASE["immediate"]
+    assert names(worker.batch(events('"ha0" BACKUP 250'))) == RELEASE["immediate"]
     assert names(worker.batch(events('"ha0" BACKUP 250'))) is None
     worker.batch(events('"ha0" STOP 250'))
-    assert names(worker.batch(events('"ha0" BACKUP 250'))) == ["request"]
+    assert names(worker.batch(events('"ha0" BACKUP 250'))) == RELEASE["immediate"]
 
 
 def test_who_gave_way_asks_late_and_who_returns_at_once() -> None:
     worker = core.Core("immediate", gate=True)
     worker.batch(events('"ha0" MASTER 250'))
-    assert [step.delay for step in worker.batch(events('"ha0" FAULT 250')).steps] == [core.ASK_AFTER]
-    assert [step.delay for step in worker.batch(events('"ha0" BACKUP 250')).steps] == [0.0]
+    assert [step.delay for step in worker.batch(events('"ha0" FAULT 250')).steps] == [core.ASK_AFTER] * 2
+    assert [step.delay for step in worker.batch(events('"ha0" BACKUP 250')).steps] == [0.0] * 2
 
 
 @pytest.mark.parametrize("last", ["STOP", "DELETED"])
@@ -127,7 +131,7 @@ def test_after_a_reload_the_line_of_the_group_tells_its_members() -> None:
     worker.start(True, {"ha0": ("MASTER", 250), "ha1": ("MASTER", 250)})
     assert names(worker.batch([core.parse_line('GROUP "edge" MASTER 0')])) is None
     assert worker.instances == {"ha0": ("MASTER", 250), "ha1": ("MASTER", 250)}
-    assert names(worker.batch([core.parse_line('GROUP "edge" BACKUP 0')])) == ["request"]
+    assert names(worker.batch([core.parse_line('GROUP "edge" BACKUP 0')])) == RELEASE["immediate"]
 
 
 def test_what_an_earlier_worker_knew_must_agree_with_the_addresses() -> None:
@@ -147,8 +151,8 @@ def test_lines_of_unknown_groups_and_priorities_decide_nothing(mode: str) -> Non
 def test_start() -> None:
     assert names(core.Core("cache", gate=True).start(True)) == ["open_gate"]
     # The unit of conntrackd has asked the peers already: a second answer would replace every state.
-    assert names(core.Core("cache", gate=True).start(False)) == ["await_states", "close_gate"]
-    assert names(core.Core("immediate", gate=True).start(False)) == ["await_states"]
+    assert names(core.Core("cache", gate=True).start(False)) == ["forget", "await_states", "close_gate"]
+    assert names(core.Core("immediate", gate=True).start(False)) == ["forget", "await_states"]
     assert names(core.Core("immediate", gate=True).in_step()) == ["open_gate"]
     assert names(core.Core("cache", gate=True).in_step()) == []
 
@@ -208,13 +212,25 @@ def test_the_gate_opens_even_when_the_commit_fails() -> None:
     assert [entry.get("step") for entry in worker.history if entry["kind"] == "step"] == ["commit", "open_gate"]
 
 
+def test_who_gave_way_forgets_what_it_told_and_nothing_else() -> None:
+    calls = []
+
+    def runner(argv: list[str], stdin: str, timeout: float) -> tuple[int, str]:
+        calls.append(argv)
+        return 0, ""
+
+    worker = takeover.Worker(CONFIG, runner)
+    worker.do_forget()
+    assert calls == [["conntrackd", "-f", "internal"]]
+
+
 def test_a_newer_event_replaces_pending_steps_and_timers() -> None:
     worker = takeover.Worker(CONFIG, lambda argv, stdin, timeout: (0, ""))
     worker.apply(worker.core.batch(events(*BOTH_MASTER)))
     worker.apply(worker.core.batch(events(*BOTH_BACKUP)))
     assert not worker.queue
     assert worker.states == "resyncing"
-    assert [step.name for _unused, step in worker.timers] == ["request", "close_gate"]
+    assert [step.name for _unused, step in worker.timers] == ["forget", "request", "close_gate"]
     worker.apply(worker.core.batch(events(*BOTH_MASTER)))
     assert worker.timers == []
 

@@ -52,7 +52,7 @@ def node(owner: bool, immediate: bool = True) -> Nodes:
             "immediate": immediate,
             "problem": None,
         },
-        "watch": {"overruns": 0, "resyncs": 0, "problem": ""},
+        "watch": {"overruns": 0, "mended": 0, "problem": ""},
         "conntrack": {"entries": 1005 if owner or immediate else 4, "max": 262144},
         "rules": {
             "status": {

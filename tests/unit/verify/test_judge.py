@@ -280,7 +280,7 @@ def test_tolerance(entries: int, copy: int, fires: bool, immediate: bool) -> Non
 def test_an_overrun_that_was_mended_is_no_finding() -> None:
     nodes = pair()
     nodes["fw1"]["conntrackd"].update(overruns=2, kernel_resyncs=1)
-    nodes["fw1"]["watch"].update(overruns=2, resyncs=1)
+    nodes["fw1"]["watch"].update(overruns=2, mended=1)
     assert findings(nodes) == ()
     nodes["fw1"]["watch"] = {}
     assert findings(nodes) == ()

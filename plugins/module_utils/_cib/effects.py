@@ -116,6 +116,12 @@ def refused(
     return left
 
 
+def unknown_action(pattern: str) -> Optional[str]:
+    """The action in a pattern of `allow` that is none, and so allows nothing; None where all is well."""
+    action, colon, _names = pattern.partition(":")
+    return action if colon and not fnmatch.filter(DISRUPTIVE, action) else None
+
+
 def _matches(pattern: str, action: str, names: Iterable[str]) -> bool:
     if pattern in DISRUPTIVE:
         return action == pattern

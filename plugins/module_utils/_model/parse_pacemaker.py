@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from .._cib import effects
 from . import types as t
-from .problems import Problems
+from .problems import Problems, nearest
 from .reader import Reader, valid_key
 
 PACEMAKER_KEYS = ("fencing", "stickiness", "ping_groups", "quorum_device", "properties", "allow")
@@ -55,7 +56,7 @@ def pacemaker(top: Reader, profile: t.Profile, topology: str, problems: Problems
         ping_groups=_ping_groups(r, profile, problems),
         quorum_device=_device(r, problems),
         properties=_properties(r),
-        allow=tuple(str(item) for item in r.items("allow")),
+        allow=_allow(r),
     )
 
 
@@ -120,6 +121,16 @@ def _device(top: Reader, problems: Problems) -> Optional[t.QuorumDevice]:
     algorithm = r.choice("algorithm", ("ffsplit", "lms"), "ffsplit")
     timeout = r.number("timeout_ms", 500, 120_000, 2000, unit=" ms")
     return t.QuorumDevice(host, algorithm, str(r.raw.get("name") or ""), timeout) if host is not None else None
+
+
+def _allow(top: Reader) -> tuple[str, ...]:
+    found = tuple(str(item) for item in top.items("allow"))
+    for number, pattern in enumerate(found):
+        if (action := effects.unknown_action(pattern)) is not None:
+            path = f"{top.at('allow')}[{number}]"
+            remedy = nearest(action, effects.DISRUPTIVE)
+            top.problems.error("allow", path, pattern, "names no action that exists", remedy)
+    return found
 
 
 def _properties(top: Reader) -> dict[str, Any]:

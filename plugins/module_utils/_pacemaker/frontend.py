@@ -72,6 +72,10 @@ def transact(
     for section, key in gone:
         if key in state.objects.get(section, ()):
             checker.say(f"absent.{section}", key, "is wanted at the same time", "Keep one of the two.")
+    for number, pattern in enumerate(given["allow"]):
+        if (action := cib.effects.unknown_action(pattern)) is not None:
+            remedy = cib.spec.nearest(action, cib.effects.DISRUPTIVE)
+            checker.say(f"allow[{number}]", pattern, "names no action that exists", remedy)
     _blot_out(module, cib.text.secret_values(state, hide))
     if checker.problems:
         _refuse(module, checker.problems, hide)
@@ -83,7 +87,8 @@ def transact(
         if not module.check_mode:
             _fail(module, str(problem))
         module.warn(f"the cluster does not run here yet ({problem}): compared with an empty configuration")
-        outcome = transaction.Outcome(cib.plan(empty(wish), wish))
+        plan = cib.plan(empty(wish), wish)
+        outcome = transaction.Outcome(plan, problems=plan.problems)
     except PacemakerError as problem:
         _fail(module, str(problem))
     if outcome.problems:

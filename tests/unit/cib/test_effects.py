@@ -71,6 +71,14 @@ def test_what_is_allowed(live: cib.Document, allow: list[str], left: list[Effect
     assert cib.effects.refused([RESTART, MOVE, DEMOTE, FENCE], allow, [live]) == left
 
 
+@pytest.mark.parametrize(
+    ("pattern", "wanted"),
+    [("restart:vip*", None), ("re*:vip", None), ("*", None), ("vips", None), ("restrat:vip", "restrat"), (":vip", "")],
+)
+def test_an_action_that_does_not_exist_is_found(pattern: str, wanted: str | None) -> None:
+    assert cib.effects.unknown_action(pattern) == wanted
+
+
 def test_what_is_deleted_by_name_may_stop(live: cib.Document) -> None:
     stops = [Effect("stop", "vip1"), Effect("stop", "vip2"), Effect("move", "vip1")]
     assert cib.effects.refused(stops, [], [live], ["vip1"]) == [Effect("stop", "vip2"), Effect("move", "vip1")]

@@ -99,6 +99,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("missing", {"pacemaker": {**NONE, "quorum_device": {}}}, f"{P}.quorum_device.host", "corosync-qnetd"),
     ("unknown-key", {"pacemaker": {**NONE, "stickyness": 1}}, f"{P}.stickyness", "stickiness"),
+    ("allow", {"pacemaker": {**NONE, "allow": ["vips*", "restrat:states"]}}, f"{P}.allow[1]", "'restart'"),
     ("topology", {"vrrp": {"vrid": 5}}, "firewall_cluster[edge].vrrp", "topology: keepalived"),
     ("node", {"vip_groups": {"edge": {"primary": "fw9"}}}, "firewall_cluster[edge].vip_groups.edge.primary", "fw"),
     ("group", {"vip_groups": {"edge": {}, "dmz": {}}}, "firewall_cluster[edge].vip_groups.dmz", "no virtual address"),

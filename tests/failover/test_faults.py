@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from lab.faults import Faults
 from lab.monitors.leaks import Leaks
-from lab.pair import Pair
+from lab.pair import Pair, wait
 from lab.traffic import plans
 from tests.failover.live import measure, sound
 
@@ -52,6 +53,18 @@ def test_killed_daemons(pair: Pair) -> None:
     sound(verdicts)
     # The other node may take over, for the killed daemon held the role: never both for more than a hand-over.
     assert verdicts["kill:keepalived"].dual_owner_ms == 0
+
+
+def test_a_worker_that_hangs_is_started_anew(pair: Pair) -> None:
+    node = pair.standby()
+    show = ("systemctl", "show", "--property=MainPID,NRestarts", "linuxha-takeover")
+    before = node.exec(*show)
+    Faults(pair.lab).freeze(node, "linuxha-takeover")
+    # the watchdog's time, and what systemd grants for the abort
+    wait(lambda: node.exec(*show) != before and "MainPID=0" not in node.exec(*show), 90, interval=1)
+
+    pair.wait_steady()
+    sound(measure(pair, "planned"))
 
 
 def test_the_whole_site_comes_back(pair: Pair) -> None:

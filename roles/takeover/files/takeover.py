@@ -17,11 +17,13 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
+import takeover_controller
 import takeover_core as core
 import takeover_links
 
@@ -29,6 +31,7 @@ Runner = Callable[[Sequence[str], str, float], Tuple[int, str]]
 
 GATE_HALVES = {"4": ("0.0.0.0/1", "128.0.0.0/1"), "6": ("::/1", "8000::/1")}
 RETRY_S = 10.0
+GATE_RETRY_S = 1.0
 STILL_COMING = 2  # exit status of `conntrackd_sync.py`
 HISTORY = 50
 
@@ -86,6 +89,9 @@ class Worker:
         self.fd = -1
         self.rest = b""
         self.published = ""
+        # Seconds between two signs of life for systemd; 0 where it does not watch.
+        self.beat = 0.0
+        self.beaten = 0.0
 
     # --- what the core decided -------------------------------------------------------------------------------------
     def apply(self, plan: core.Plan) -> None:
@@ -109,6 +115,8 @@ class Worker:
         took = round((self.clock() - began) * 1000, 1)
         self.record("step", step=step.name, ms=took, **({"problem": problem} if problem else {}))
         log("{}: {} ({} ms)".format(step.name, problem or "done", took), 4 if problem else 6)
+        if problem and step.name == core.OPEN_GATE:
+            self.timers.append((self.clock() + GATE_RETRY_S, step))
 
     def conntrackd(self, timeout: float, *options: str) -> str:
         code, text = self.runner([*self.config["conntrackd"], *options], "", timeout)
@@ -287,10 +295,17 @@ class Worker:
         }
         return any((vip["interface"], vip["address"].split("/")[0]) in held for vip in self.config["vips"])
 
+    def takes_part(self) -> bool:
+        """The cluster has put this node into a role: what starts or stops there is done."""
+        states = [state for state, _unused in list(self.core.instances.values())]
+        return any(state in ("MASTER", "BACKUP") for state in states)
+
     def timeout(self) -> Optional[float]:
         if self.queue:
             return 0.0
         waits = [due - self.clock() for due, _unused in self.timers]
+        if self.beat:
+            waits.append(self.beaten + self.beat - self.clock())
         if self.request is not None:
             waits.append(0.1)
         links = self.links.wait(self.clock())
@@ -310,6 +325,9 @@ class Worker:
             log(f"the state of the links is not set: {problem}, again in {takeover_links.RETRY_S:g} s", 4)
         self.check_request()
         now = self.clock()
+        if self.beat and now >= self.beaten + self.beat:
+            notify("WATCHDOG=1")
+            self.beaten = now
         self.queue.extend(step for due, step in self.timers if due <= now)
         self.timers = [(due, step) for due, step in self.timers if due > now]
         if self.queue:
@@ -341,6 +359,8 @@ def main(argv: List[str]) -> int:
     config = json.loads(Path(argv[1] if len(argv) > 1 else "/etc/linuxha/takeover.json").read_text())
     realtime(int(config["realtime"]))
     worker = Worker(config)
+    # sd_watchdog_enabled(3): half of the time is recommended.
+    worker.beat = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(0)
@@ -348,6 +368,10 @@ def main(argv: List[str]) -> int:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
     worker.start()
+    if config["wake_controller"]:
+        # A thread, for the worker may be waiting for a step meanwhile.
+        watch = takeover_controller.Controller().watch
+        threading.Thread(target=watch, args=(worker.takes_part, log), daemon=True).start()
     notify("READY=1")
     try:
         while True:

@@ -12,6 +12,7 @@ from tests.unit.node_programs import load
 
 core = load("takeover", "takeover_core")
 load("takeover", "takeover_links")
+load("takeover", "takeover_controller")
 takeover = load("takeover", "takeover")
 
 
@@ -210,6 +211,28 @@ def test_the_gate_opens_even_when_the_commit_fails() -> None:
     )
     assert worker.gate == "open"
     assert [entry.get("step") for entry in worker.history if entry["kind"] == "step"] == ["commit", "open_gate"]
+
+
+def test_a_gate_that_does_not_open_is_tried_again() -> None:
+    now = [0.0]
+    answers = [(1, "no such set"), (0, "")]
+    worker = takeover.Worker(CONFIG, lambda argv, stdin, timeout: answers.pop(0), lambda: now[0])
+    worker.queue.append(core.Step(core.OPEN_GATE))
+    worker.step()
+    assert worker.gate == "unknown"
+    assert worker.timers == [(takeover.GATE_RETRY_S, core.Step(core.OPEN_GATE))]
+    assert worker.timeout() == takeover.GATE_RETRY_S
+    worker.queue.append(worker.timers.pop()[1])
+    worker.step()
+    assert (worker.gate, worker.timers) == ("open", [])
+
+
+def test_signs_of_life_are_due_in_time() -> None:
+    now = [100.0]
+    worker = takeover.Worker(CONFIG, lambda argv, stdin, timeout: (0, ""), lambda: now[0])
+    assert worker.timeout() is None
+    worker.beat, worker.beaten = 35.0, 90.0
+    assert worker.timeout() == 25.0
 
 
 def test_who_gave_way_forgets_what_it_told_and_nothing_else() -> None:

@@ -213,17 +213,18 @@ def request(timeout: float) -> int:
     return arrived(deadline - time.monotonic())
 
 
-def passive() -> bool:
-    """The takeover worker says that this node does not serve. Where nobody says so, a node speaks of what it has."""
+def copies() -> bool:
+    """The takeover worker says that this node does not serve, and that its states came from one that does."""
     try:
-        return json.loads(Path(ROLE_FILE).read_text())["active"] is False
+        said = json.loads(Path(ROLE_FILE).read_text())
     except FileNotFoundError:
         return False
+    return said["active"] is False and said["states"] == "in-step"
 
 
 def started() -> int:
-    """What conntrackd has read from the kernel's table of a passive node came from the peer, and stays untold."""
-    first = ("-f", "internal") if passive() else ("-B",)
+    """conntrackd has read the kernel's table by now: what came from an active peer is not told again."""
+    first = ("-f", "internal") if copies() else ("-B",)
     failed = 0
     for options in (first, ("-n",)):
         code, answer = conntrackd(*options)
@@ -277,9 +278,9 @@ def watch() -> int:
         else:
             problem = ""
             if overruns.see(counters["netlink overrun"]):
-                # A passive node hears of what it has written into its kernel itself: nobody misses that.
-                options = () if passive() else ("-R", "-B")
-                then = "resync from the kernel" if options else "a passive node tells nobody of them"
+                # Such a node hears of what it has written into its kernel itself: nobody misses that.
+                options = () if copies() else ("-R", "-B")
+                then = "resync from the kernel" if options else "they are copies"
                 say(f"netlink overrun (now {counters['netlink overrun']}): states were lost, {then}", 4)
                 mended += 1
                 for option in options:

@@ -208,9 +208,9 @@ class Worker:
             # States that are still coming must not be sent once more: each would replace itself.
             again = core.AWAIT if code == STILL_COMING else core.REQUEST
             self.timers.append((self.clock() + RETRY_S, core.Step(again)))
-        if self.gate != "open":
-            # Added, not applied: a pending retry stays.
-            self.queue.extend(self.core.in_step().steps or [])
+        # Added, not applied: a pending retry stays.
+        steps = self.core.in_step(code == 0).steps or []
+        self.queue.extend(step for step in steps if step.name != core.OPEN_GATE or self.gate != "open")
 
     # --- state for others -------------------------------------------------------------------------------------------
     def record(self, kind: str, **values: Any) -> None:

@@ -145,9 +145,16 @@ class Core:
         # After a reload keepalived writes only the group's line for instances in a group. It carries no priority.
         return [(name, self.instances.get(name, ("", 0))[1]) for name in self.groups.get(event.name, [])]
 
-    def in_step(self) -> Plan:
+    def in_step(self, arrived: bool) -> Plan:
         """A request for states is done, or given up. With immediate injection the kernel has them: gate open."""
-        return Plan(self._gate_steps() if self.mode == "immediate" else [], "states received")
+        steps = self._gate_steps() if self.mode == "immediate" else []
+        if arrived and self.mode != "none":
+            # conntrackd tells the peers that a connection is gone when the kernel drops it, and knows it by addresses
+            # and ports alone. A passive node drops what it had at its own time: a client may use the ports again by
+            # then, and the active node would delete the new connection. What is not in the cache is not told. Without
+            # an active peer this cache may be all that is left for one that boots.
+            steps.append(Step(FORGET))
+        return Plan(steps, "states received")
 
     def _gate_steps(self) -> List[Step]:
         return [Step(OPEN_GATE)] if self.gate else []
@@ -163,10 +170,7 @@ class Core:
     def _passive_steps(self, grace: float, ask: str = REQUEST, wait: float = 0.0) -> List[Step]:
         if self.mode == "none":
             return self._gate_steps()
-        # conntrackd tells the peers that a connection is gone when the kernel forgets it, and knows it by its addresses
-        # and ports alone. A passive node forgets them at its own time: by then a client may use the ports again, and
-        # the active node would delete the new connection. What is not in the internal cache is not told.
-        steps = [Step(FORGET, wait), Step(ask, wait)]
+        steps = [Step(ask, wait)]
         if self.mode == "cache" and self.gate:
             # Late: until the gratuitous ARPs have moved everybody, this node still forwards what reaches it.
             steps.append(Step(CLOSE_GATE, grace))

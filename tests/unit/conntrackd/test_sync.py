@@ -124,12 +124,13 @@ def test_overruns(values: list[int], wanted: list[bool], total: int) -> None:
 @pytest.mark.parametrize(
     ("role", "wanted"),
     [
-        ('{"active": false}', [("-f", "internal"), ("-n",)]),
-        ('{"active": true}', [("-B",), ("-n",)]),
+        ('{"active": false, "states": "in-step"}', [("-f", "internal"), ("-n",)]),
+        ('{"active": false, "states": "unknown"}', [("-B",), ("-n",)]),
+        ('{"active": true, "states": "in-step"}', [("-B",), ("-n",)]),
         (None, [("-B",), ("-n",)]),
     ],
 )
-def test_only_who_serves_tells_its_states_after_a_start(
+def test_copies_are_not_told_after_a_start(
     role: str | None, wanted: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[str, ...]] = []

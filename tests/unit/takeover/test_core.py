@@ -33,7 +33,7 @@ TAKEOVER = {
     "immediate": ["open_gate", "resync_kernel"],
     "cache": ["commit", "open_gate", "flush_caches", "resync_kernel", "bulk"],
 }
-RELEASE = {"none": ["open_gate"], "immediate": ["forget", "request"], "cache": ["forget", "request", "close_gate"]}
+RELEASE = {"none": ["open_gate"], "immediate": ["request"], "cache": ["request", "close_gate"]}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_one_takeover_and_one_release_per_group_transition(mode: str) -> None:
 @pytest.mark.parametrize("mode", core.MODES)
 def test_without_a_gate_nobody_touches_it(mode: str) -> None:
     worker = core.Core(mode, gate=False)
-    plans = [worker.start(False), worker.batch(events(*BOTH_MASTER)), worker.in_step()]
+    plans = [worker.start(False), worker.batch(events(*BOTH_MASTER)), worker.in_step(True)]
     plans.append(worker.batch(events(*BOTH_BACKUP)))
     assert not {"open_gate", "close_gate"} & {name for plan in plans for name in names(plan) or []}
 
@@ -79,11 +79,7 @@ def test_the_gate_of_the_old_node_closes_late() -> None:
     worker = core.Core("cache", gate=True, grace=7.0)
     worker.batch(events(*BOTH_MASTER))
     plan = worker.batch(events(*BOTH_BACKUP))
-    assert [(step.name, step.delay) for step in plan.steps] == [
-        ("forget", core.ASK_AFTER),
-        ("request", core.ASK_AFTER),
-        ("close_gate", 7.0),
-    ]
+    assert [(step.name, step.delay) for step in plan.steps] == [("request", core.ASK_AFTER), ("close_gate", 7.0)]
 
 
 def test_stale_events_in_one_batch_act_once() -> None:
@@ -108,8 +104,8 @@ def test_fault_is_a_release_and_coming_back_asks_again() -> None:
 def test_who_gave_way_asks_late_and_who_returns_at_once() -> None:
     worker = core.Core("immediate", gate=True)
     worker.batch(events('"ha0" MASTER 250'))
-    assert [step.delay for step in worker.batch(events('"ha0" FAULT 250')).steps] == [core.ASK_AFTER] * 2
-    assert [step.delay for step in worker.batch(events('"ha0" BACKUP 250')).steps] == [0.0] * 2
+    assert [step.delay for step in worker.batch(events('"ha0" FAULT 250')).steps] == [core.ASK_AFTER]
+    assert [step.delay for step in worker.batch(events('"ha0" BACKUP 250')).steps] == [0.0]
 
 
 @pytest.mark.parametrize("last", ["STOP", "DELETED"])
@@ -152,10 +148,19 @@ def test_lines_of_unknown_groups_and_priorities_decide_nothing(mode: str) -> Non
 def test_start() -> None:
     assert names(core.Core("cache", gate=True).start(True)) == ["open_gate"]
     # The unit of conntrackd has asked the peers already: a second answer would replace every state.
-    assert names(core.Core("cache", gate=True).start(False)) == ["forget", "await_states", "close_gate"]
-    assert names(core.Core("immediate", gate=True).start(False)) == ["forget", "await_states"]
-    assert names(core.Core("immediate", gate=True).in_step()) == ["open_gate"]
-    assert names(core.Core("cache", gate=True).in_step()) == []
+    assert names(core.Core("cache", gate=True).start(False)) == ["await_states", "close_gate"]
+    assert names(core.Core("immediate", gate=True).start(False)) == ["await_states"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "arrived", "given_up"),
+    [("immediate", ["open_gate", "forget"], ["open_gate"]), ("cache", ["forget"], []), ("none", [], [])],
+)
+def test_only_who_has_the_states_of_an_active_node_forgets_its_own(
+    mode: str, arrived: list[str], given_up: list[str]
+) -> None:
+    assert names(core.Core(mode, gate=True).in_step(True)) == arrived
+    assert names(core.Core(mode, gate=True).in_step(False)) == given_up
 
 
 def test_nothing_ever_flushes_the_kernel_table() -> None:
@@ -235,7 +240,7 @@ def test_signs_of_life_are_due_in_time() -> None:
     assert worker.timeout() == 25.0
 
 
-def test_who_gave_way_forgets_what_it_told_and_nothing_else() -> None:
+def test_what_is_forgotten_is_what_was_told_and_nothing_else() -> None:
     calls = []
 
     def runner(argv: list[str], stdin: str, timeout: float) -> tuple[int, str]:
@@ -253,7 +258,7 @@ def test_a_newer_event_replaces_pending_steps_and_timers() -> None:
     worker.apply(worker.core.batch(events(*BOTH_BACKUP)))
     assert not worker.queue
     assert worker.states == "resyncing"
-    assert [step.name for _unused, step in worker.timers] == ["forget", "request", "close_gate"]
+    assert [step.name for _unused, step in worker.timers] == ["request", "close_gate"]
     worker.apply(worker.core.batch(events(*BOTH_MASTER)))
     assert worker.timers == []
 

@@ -219,13 +219,20 @@ def test_the_primary_returns_only_with_preempt(changed: Changed, preempt: bool, 
 def test_fencing_is_what_was_chosen(changed: Changed, fenced: model.Cluster) -> None:
     variables = model.views.role_variables(fenced, fenced.nodes[0])
     assert variables["pacemaker_fencing"] == {"enabled": True}
-    assert variables["pacemaker_cib"]["properties"]["priority-fencing-delay"] == "5s"
+    properties = variables["pacemaker_cib"]["properties"]
+    assert (properties["priority-fencing-delay"], properties["cluster-recheck-interval"]) == ("5s", "60s")
     assert "fencing" not in variables["pacemaker_cib"]
     none = build(changed).clusters[0]
-    assert model.views.role_variables(none, none.nodes[0])["pacemaker_fencing"] == {
-        "enabled": False,
-        "reason": "a test",
-    }
+    variables = model.views.role_variables(none, none.nodes[0])
+    assert variables["pacemaker_fencing"] == {"enabled": False, "reason": "a test"}
+    assert "cluster-recheck-interval" not in variables["pacemaker_cib"]["properties"]
+
+
+def test_properties_of_the_user_win(changed: Changed) -> None:
+    given = {**FENCED, "properties": {"cluster-recheck-interval": "5min"}}
+    cluster = build(changed, given).clusters[0]
+    properties = model.views.role_variables(cluster, cluster.nodes[0])["pacemaker_cib"]["properties"]
+    assert properties["cluster-recheck-interval"] == "5min"
 
 
 def test_levels_of_fencing(changed: Changed) -> None:

@@ -311,5 +311,11 @@ def test_the_budget_knows_the_timers_of_the_role(changed: Changed) -> None:
         assert model.budget.failover(cluster).detection_ms == profile.token_ms + profile.consensus_ms
 
 
+def test_the_delay_of_fencing_may_last_a_second_longer(fenced: model.Cluster) -> None:
+    budget = model.budget.failover(fenced)
+    assert budget.detection_ms == 300 + 360 + 6000
+    assert "priority_delay_s 5 to 6 s" in budget.lines[0]
+
+
 def test_fencing_is_not_in_the_budget_and_said_so(fenced: model.Cluster) -> None:
     assert "fence device" in model.budget.failover(fenced).lines[-1]

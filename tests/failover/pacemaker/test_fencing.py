@@ -199,7 +199,7 @@ def controlled_by(pair: Pair, active: bool) -> None:
 
 @pytest.mark.parametrize("controls", [True, False], ids=["serving node controls", "standby node controls"])
 def test_of_a_split_the_node_that_serves_survives(pair: Pair, controls: bool, record_property: Record) -> None:
-    """Whoever is the designated controller knows sooner what to do."""
+    """The designated controller mostly asks a second later than the other node would: both places are tried."""
     controlled_by(pair, active=controls)
     cut: list[int] = []
 

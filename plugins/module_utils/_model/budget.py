@@ -52,7 +52,9 @@ def _pacemaker(cluster: t.Cluster) -> Budget:
     more = TOKEN_COEFFICIENT_MS * max(0, len(cluster.nodes) - 2) if profile.name == "patient" else 0
     token, consensus = profile.token_ms + more, round(profile.consensus_ms + 1.2 * more)
     waiting = device.timeout_ms if device is not None else 0
-    delay = 1000 * cluster.pacemaker.fencing.priority_delay_s
+    delay_s = cluster.pacemaker.fencing.priority_delay_s
+    # Pacemaker's timer of whole seconds rings on full seconds of its own clock: up to one more.
+    delay = 1000 * (delay_s + 1) if delay_s else 0
     detection = float(token + consensus + waiting + delay)
     vips = len(cluster.vips)
     announcement = TRANSITION_MS + ANNOUNCE_PER_VIP_MS * vips
@@ -61,7 +63,7 @@ def _pacemaker(cluster: t.Cluster) -> Budget:
     lines = [
         f"detection    {detection:8.1f} ms  token {token} ms + consensus {consensus} ms"
         + (f" + quorum device {waiting} ms" if waiting else "")
-        + (f" + priority_delay_s {delay} ms" if delay else ""),
+        + (f" + priority_delay_s {delay_s} to {delay_s + 1} s" if delay else ""),
         f"announcement {announcement:8.1f} ms  election, decision, promotion and start, {vips} VIPs (estimate)",
         f"commit       {commit:8.1f} ms  {commit_text}",
         f"total        {total:8.1f} ms",

@@ -23,6 +23,7 @@ LINKS = "linuxha-links"
 # nodes all suffer has to serve. Nor may a node be kept from it whose attribute is not written yet.
 REACHABLE = 100_000
 PREFERRED = 100
+RECHECK_S = 60
 APART = -50
 
 
@@ -62,10 +63,15 @@ def configuration(cluster: t.Cluster) -> dict[str, Any]:
 def _properties(cluster: t.Cluster) -> dict[str, Any]:
     # Pacemaker slows down on a busy node, to one action at a time from 80 % on. A firewall is busy when it takes over,
     # and the few actions of a takeover are no load.
-    found = {"load-threshold": "1000%", **cluster.pacemaker.properties}
-    if cluster.pacemaker.fencing.devices and cluster.pacemaker.fencing.priority_delay_s:
-        found["priority-fencing-delay"] = f"{cluster.pacemaker.fencing.priority_delay_s}s"
-    return found
+    found: dict[str, Any] = {"load-threshold": "1000%"}
+    fencing = cluster.pacemaker.fencing
+    if fencing.devices:
+        # After ten failures in a row Pacemaker takes only the next recheck as a reason to fence again, in 15 minutes
+        # unless told otherwise: so long nobody would serve although the fencer works again.
+        found["cluster-recheck-interval"] = f"{RECHECK_S}s"
+        if fencing.priority_delay_s:
+            found["priority-fencing-delay"] = f"{fencing.priority_delay_s}s"
+    return {**found, **cluster.pacemaker.properties}
 
 
 def _states(cluster: t.Cluster) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .._cib.shapes import OPERATOR_CONSTRAINTS
 from .types import WARNING, Answers, Expectation, Finding
 
 
@@ -90,6 +91,9 @@ def _orders(path: str, cluster: Mapping[str, Any]) -> Iterator[Finding]:
             WARNING,
         )
     for ban in cluster["bans"]:
+        # A fence device is kept off the node that it cuts off: that is meant.
+        if not str(ban.get("id", "")).startswith(OPERATOR_CONSTRAINTS):
+            continue
         yield Finding(
             path,
             f"{ban.get('resource', '?')} is kept off {ban.get('node', '?')} by {ban.get('id', '?')}",

@@ -17,13 +17,9 @@ from lab.faults import Faults
 from lab.hosts import NodeHost
 from lab.pair import Pair, wait
 from tests.failover.live import INVENTORIES, fault, measure, observe, sound, with_inventory
+from tests.failover.pacemaker.status import status
 
 UNITS = ("corosync", "pacemaker", "conntrackd", "linuxha-takeover", "linuxha-rules")
-
-
-def status(pair: Pair, node: NodeHost | None = None) -> ET.Element:
-    asked = node or next(iter(pair.nodes.values()))
-    return ET.fromstring(asked.exec("crm_mon", "--one-shot", "--inactive", "--output-as=xml"))
 
 
 def epoch(pair: Pair) -> str | None:

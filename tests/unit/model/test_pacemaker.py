@@ -220,13 +220,20 @@ def test_the_primary_returns_only_with_preempt(changed: Changed, preempt: bool, 
 def test_fencing_is_what_was_chosen(changed: Changed, fenced: model.Cluster) -> None:
     variables = model.views.role_variables(fenced, fenced.nodes[0])
     assert variables["pacemaker_fencing"] == {"enabled": True}
-    assert variables["pacemaker_cib"]["properties"]["priority-fencing-delay"] == "5s"
+    properties = variables["pacemaker_cib"]["properties"]
+    assert (properties["priority-fencing-delay"], properties["cluster-recheck-interval"]) == ("5s", "60s")
     assert "fencing" not in variables["pacemaker_cib"]
     none = build(changed).clusters[0]
-    assert model.views.role_variables(none, none.nodes[0])["pacemaker_fencing"] == {
-        "enabled": False,
-        "reason": "a test",
-    }
+    variables = model.views.role_variables(none, none.nodes[0])
+    assert variables["pacemaker_fencing"] == {"enabled": False, "reason": "a test"}
+    assert "cluster-recheck-interval" not in variables["pacemaker_cib"]["properties"]
+
+
+def test_properties_of_the_user_win(changed: Changed) -> None:
+    given = {**FENCED, "properties": {"cluster-recheck-interval": "5min"}}
+    cluster = build(changed, given).clusters[0]
+    properties = model.views.role_variables(cluster, cluster.nodes[0])["pacemaker_cib"]["properties"]
+    assert properties["cluster-recheck-interval"] == "5min"
 
 
 def test_levels_of_fencing(changed: Changed) -> None:
@@ -303,6 +310,12 @@ def test_the_budget_knows_the_timers_of_the_role(changed: Changed) -> None:
         assert (profile.token_ms, profile.consensus_ms) == (token, profiles[name].get("consensus", round(1.2 * token)))
         cluster = build(changed, profile=name).clusters[0]
         assert model.budget.failover(cluster).detection_ms == profile.token_ms + profile.consensus_ms
+
+
+def test_the_delay_of_fencing_may_last_a_second_longer(fenced: model.Cluster) -> None:
+    budget = model.budget.failover(fenced)
+    assert budget.detection_ms == 300 + 360 + 6000
+    assert "priority_delay_s 5 to 6 s" in budget.lines[0]
 
 
 def test_fencing_is_not_in_the_budget_and_said_so(fenced: model.Cluster) -> None:

@@ -427,6 +427,11 @@ def test_finding_about_pacemaker(change: Callable[[Nodes], None], path: str, wha
     assert [item.severity for item in found] == [severity]
 
 
+def test_a_device_kept_off_its_own_node_is_no_order_of_an_operator() -> None:
+    ban = {"id": "location-power-fw1-fw1", "resource": "power-fw1", "node": "fw1"}
+    assert pacemaker(put("fw1/cluster/bans", [ban])) == ()
+
+
 def test_groups_may_be_on_different_nodes_and_are_not_divided() -> None:
     nodes = pair()
     nodes["fw1"]["held"], nodes["fw2"]["held"] = VIPS[:1], VIPS[1:]

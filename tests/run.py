@@ -2,8 +2,9 @@
 # Copyright: (c) 2026 linuxha.firewall contributors
 """The test command: `./hafw test [PART...]`. Fast checks first, live scenarios after, one line per step.
 
-A part is a group of steps (`lint`) or one of them (`lint:mypy`). The output of a step goes to .cache/test/<step>.log;
-when it fails, the end of it is shown.
+A part is a group of steps (`lint`) or one of them (`lint:mypy`). Steps of the part `full` run only when
+that or their own name is given: before a release. The output of a step goes to .cache/test/<step>.log; when it fails,
+the end of it is shown.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tests.tools.sources import source_files  # noqa: E402 - the line above make
 
 LOGS = ROOT / ".cache" / "test"
 TAIL_LINES = 60
+FULL = "full"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Step:
     commands: tuple[tuple[str, ...], ...]
     limit_s: int = 300
     environment: dict[str, str] = field(default_factory=dict)
+    full: bool = False
 
     @property
     def part(self) -> str:
@@ -68,13 +71,14 @@ def typed_packages() -> Iterator[str]:
     yield from ("-p", "lab", "-p", "tests.tools")
 
 
-def molecule(scenario: str, release: str) -> Step:
+def molecule(scenario: str, release: str, full: bool = False) -> Step:
     return Step(
         f"molecule:{scenario}-{release}",
         f"scenario {scenario} on {release}: check mode, converge, idempotence, verify",
         (("molecule", "test", "-s", scenario),),
         limit_s=1200,
         environment={"HAFW_RELEASE": release},
+        full=full,
     )
 
 
@@ -98,7 +102,9 @@ def all_steps() -> tuple[Step, ...]:
         molecule("keepalived", "debian12"),
         molecule("keepalived", "debian13"),
         molecule("pacemaker", "debian12"),
-        molecule("pacemaker", "debian13"),
+        molecule("pacemaker", "debian13", full=True),
+        molecule("pacemaker_qdevice", "debian12", full=True),
+        molecule("pacemaker_qdevice", "debian13"),
         Step(
             "failover",
             "a live pair: boot, negative controls, connections (the rest: pytest -m full tests/failover)",
@@ -189,11 +195,15 @@ def show_tail(step: Step) -> None:
 
 def choose(steps: Sequence[Step], wanted: Sequence[str]) -> tuple[Step, ...]:
     """The steps of the wanted parts, in their own order; an unknown part is an error."""
-    known = {step.part for step in steps} | {step.name for step in steps}
+    known = {FULL} | {step.part for step in steps} | {step.name for step in steps}
     unknown = [part for part in wanted if part not in known]
     if unknown:
         raise ValueError(f"unknown part: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-    return tuple(step for step in steps if not wanted or step.name in wanted or step.part in wanted)
+    return tuple(
+        step
+        for step in steps
+        if step.name in wanted or (FULL in wanted if step.full else not wanted or step.part in wanted)
+    )
 
 
 def run_steps(steps: Sequence[Step]) -> int:
@@ -216,7 +226,9 @@ def run_steps(steps: Sequence[Step]) -> int:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./hafw test", description="Run the checks and tests, fast ones first.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help="a group (lint) or a step (lint:mypy); default: all")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="a group (lint, full) or a step (lint:mypy); default: all but full"
+    )
     parser.add_argument("--list", action="store_true", help="list the parts and end")
     return parser.parse_args(arguments)
 
@@ -226,7 +238,7 @@ def main() -> int:
     steps = all_steps()
     if options.list:
         for step in steps:
-            print(f"{step.name:<30} {step.about}")
+            print(f"{step.name:<34} {step.about}{' (full)' if step.full else ''}")
         return 0
     try:
         chosen = choose(steps, options.parts)

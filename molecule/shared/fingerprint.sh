@@ -17,7 +17,8 @@ fingerprint() {
     dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'
     systemctl list-unit-files --no-legend --plain --no-pager
     systemctl show --property=Id,ActiveState,MainPID,NRestarts \
-        conntrackd.service keepalived.service corosync.service pacemaker.service linuxha-rules.service linuxha-takeover.service
+        conntrackd.service keepalived.service corosync.service corosync-qdevice.service corosync-qnetd.service \
+        pacemaker.service linuxha-rules.service linuxha-takeover.service
     if_there cibadmin --query --no-children | sed -n 's/.* \(epoch="[0-9]*"\).*/\1/p'
     if_there iptables-save | sed -e '/^#/d' -e 's/ \[[0-9:]*\]$//'
     if_there ip6tables-save | sed -e '/^#/d' -e 's/ \[[0-9:]*\]$//'

@@ -85,6 +85,7 @@ class ActionModule(ActionBase):
             gate=bool(fact(own, "iptables_gate", True)),
             manager=plan["topology"],
             groups=plan["vip_groups"],
+            device=bool(fact(own, "corosync_device", {})),
             instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
         )
 

@@ -47,6 +47,10 @@ options:
     description: Ask Pacemaker for its status, too.
     type: bool
     default: false
+  device:
+    description: Ask corosync for the vote of its quorum device, too.
+    type: bool
+    default: false
   state_file:
     description: Where the takeover worker publishes its state.
     type: path
@@ -113,6 +117,12 @@ info:
         - With O(cluster) what M(linuxha.firewall.cluster_info) returns, and C(problem), the reason why there is no
           status; null without.
       type: dict
+    device:
+      description:
+        - With O(device) whether the quorum device C(votes) for this node, the C(flags) of corosync from which that is
+          known, and C(problem); null without.
+      type: dict
+      sample: {"votes": true, "flags": "A,V,NMW", "problem": null}
     watch:
       description: What the watcher of overruns has published, empty without one.
       type: dict
@@ -159,6 +169,7 @@ def main() -> None:
             "units": {"type": "list", "elements": "str", "default": []},
             "mask": {"type": "dict", "default": {}},
             "cluster": {"type": "bool", "default": False},
+            "device": {"type": "bool", "default": False},
             "state_file": {"type": "path", "default": "/run/linuxha/state.json"},
             "loader": {"type": "path", "default": "/usr/local/sbin/linuxha-rules"},
             "conntrackd_config": {"type": "path", "default": "/etc/conntrackd/conntrackd.conf"},

@@ -24,6 +24,7 @@ class Question:
     units: Sequence[str] = ()
     mask: Mapping[str, str] = field(default_factory=dict)
     cluster: bool = False
+    device: bool = False
     state_file: str = "/run/linuxha/state.json"
     drain_file: str = "/run/linuxha/drain"
     watch_file: str = "/run/linuxha/conntrackd.json"
@@ -39,6 +40,7 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
         "units": _units(question, run),
         "conntrackd": _conntrackd(question, run),
         "cluster": _cluster(question, run),
+        "device": _device(question, run),
         "watch": parse.watch_state(read(question.watch_file)),
         "conntrack": {
             "entries": _number(read("/proc/sys/net/netfilter/nf_conntrack_count")),
@@ -107,6 +109,19 @@ def _cluster(question: Question, run: Run) -> Optional[dict[str, Any]]:
     except PacemakerError as problem:
         return {"problem": str(problem)}
     return {"problem": None, "unsettled": ready.problems(status), **status.plain()}
+
+
+def _device(question: Question, run: Run) -> Optional[dict[str, Any]]:
+    """The vote of the quorum device, as corosync on this node sees it; None where nobody asks."""
+    if not question.device:
+        return None
+    answer = run(["corosync-quorumtool", "-s"])
+    try:
+        # The exit status tells whether there is quorum; the answer is there in both cases.
+        flags = parse.quorum_device(answer.stdout)
+    except parse.Unreadable as problem:
+        return {"votes": False, "flags": "", "problem": f"{problem}: {answer.reason}"}
+    return {"votes": flags.split(",")[:2] == ["A", "V"], "flags": flags, "problem": None}
 
 
 def _rules(question: Question, run: Run) -> dict[str, Any]:

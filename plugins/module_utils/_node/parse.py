@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
@@ -54,6 +55,19 @@ def held(vips: Iterable[str], by_interface: dict[str, list[str]]) -> list[str]:
     """The virtual addresses that this node has, in the order and the spelling of the question."""
     here = {address for found in by_interface.values() for address in found}
     return [vip for vip in vips if canonical(vip) in here]
+
+
+# The flags of this node's own line in `corosync-quorumtool -s`; its flag for machines (-p) leaves the text as it is.
+_DEVICE = re.compile(r"^ +\d+ +\d+ +(\S+) +\S+ \(local\)$", re.MULTILINE)
+_QUORATE = re.compile(r"^Quorate: ", re.MULTILINE)
+
+
+def quorum_device(text: str) -> str:
+    """What corosync says of this node's quorum device, `A,V,NMW` (alive, votes) for one; empty without."""
+    if not _QUORATE.search(text):
+        raise Unreadable("corosync-quorumtool gave no status")
+    found = _DEVICE.search(text)
+    return found[1] if found else ""
 
 
 UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "NRestarts")

@@ -27,6 +27,8 @@ def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
             continue
         controllers.add(cluster["dc"])
         yield from _membership(path, expectation, cluster)
+    if expectation.device:
+        yield from _device(expectation, answers)
     if len(controllers - {""}) > 1:
         yield Finding(
             f"{expectation.name}/pacemaker",
@@ -59,6 +61,22 @@ def _membership(path: str, expectation: Expectation, cluster: Mapping[str, Any])
             "Start the cluster there, or find out why the nodes do not see each other: corosync-cfgtool -n.",
             settles=True,
         )
+
+
+def _device(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
+    for node, info in answers.items():
+        device = info["device"]
+        if not device["votes"]:
+            reason = device["problem"] or f"flags {device['flags'] or 'of no device'}"
+            # While all nodes are there, quorum stands without it.
+            yield Finding(
+                f"{expectation.name}/{node}/corosync",
+                f"the quorum device does not vote ({reason}): with the next lost node quorum is lost too",
+                "the vote of the quorum device",
+                "Is its host up, and reached from this node? corosync-qdevice-tool -s, journalctl -u corosync-qdevice.",
+                WARNING,
+                settles=True,
+            )
 
 
 def _orders(path: str, cluster: Mapping[str, Any]) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ class Expectation:
 
     `manager` is what moves the addresses: keepalived or pacemaker. `instances` are the names of the VRRP instances of
     each node, or of the promotable resource. `groups` are the addresses that move together, by name; without any all.
+    `device`: a quorum device has a vote.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Expectation:
     instances: Mapping[str, Sequence[str]] = field(default_factory=dict)
     manager: str = "keepalived"
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    device: bool = False
 
 
 @dataclass(frozen=True)

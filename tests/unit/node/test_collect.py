@@ -35,14 +35,19 @@ FILES = {
 }
 
 
-def ask(answers: dict[str, Answer] | None = None, files: dict[str, str] | None = None) -> dict[str, object]:
+QUORUM = "Quorate:          Yes\n         1          1    A,V,NMW fw1 (local)\n"
+
+
+def ask(
+    answers: dict[str, Answer] | None = None, files: dict[str, str] | None = None, question: Question = QUESTION
+) -> dict[str, object]:
     def run(argv: Sequence[str]) -> Answer:
         answer = {**ANSWERS, **(answers or {})}[argv[0]]
         if argv[0] == "conntrackd" and answer.ok:
             return Answer(0, STATISTICS["plain" if argv[-1] == "-s" else argv[-1]])
         return answer
 
-    return collect(QUESTION, run, {**FILES, **(files or {})}.get, "6.12.0")
+    return collect(question, run, {**FILES, **(files or {})}.get, "6.12.0")
 
 
 def test_a_healthy_node() -> None:
@@ -80,6 +85,28 @@ def test_a_part_that_fails_says_so(program: str, part: str) -> None:
     info = ask({program: Answer(124)})
     assert "no answer in time" in info[part]["problem"]  # type: ignore[index]
     assert info["held"] == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "votes", "problem"),
+    [
+        (Answer(0, QUORUM), True, None),
+        # Quorum is one question, the vote of the device another.
+        (Answer(2, QUORUM.replace("Yes", "No")), True, None),
+        (Answer(0, QUORUM.replace("A,V", "A,NV")), False, None),
+        (Answer(0, QUORUM.replace("A,V", "NA,V")), False, None),
+        (Answer(1, "", "Cannot initialize QUORUM service"), False, "Cannot initialize"),
+    ],
+)
+def test_the_vote_of_a_quorum_device(answer: Answer, votes: bool, problem: str | None) -> None:
+    asked = Question(device=True)
+    found = ask({"corosync-quorumtool": answer}, question=asked)["device"]
+    assert found["votes"] is votes  # type: ignore[index]
+    assert problem is found["problem"] or problem in found["problem"]  # type: ignore[index]
+
+
+def test_nobody_asks_for_a_device_that_does_not_exist() -> None:
+    assert ask()["device"] is None
 
 
 @pytest.mark.parametrize("program", ["ip", "systemctl"])

@@ -163,3 +163,50 @@ def test_watch_state() -> None:
     assert parse.watch_state('{"overruns": 2}') == {"overruns": 2}
     assert "no JSON" in parse.watch_state("{")["problem"]
     assert parse.watch_state("[]")["problem"]
+
+
+# Of corosync 3.1.9.
+QUORUM = """\
+Quorum information
+------------------
+Date:             Sat Nov 21 11:20:09 2026
+Quorum provider:  corosync_votequorum
+Nodes:            2
+Node ID:          1
+Ring ID:          1.9
+Quorate:          Yes
+
+Votequorum information
+----------------------
+Expected votes:   3
+Highest expected: 3
+Total votes:      3
+Quorum:           2
+Flags:            Quorate Qdevice
+
+Membership information
+----------------------
+    Nodeid      Votes    Qdevice Name
+         1          1    A,V,NMW fw1 (local)
+         2          1   A,NV,NMW fw2
+         0          1            Qdevice
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "flags"),
+    [
+        ("         1          1    A,V,NMW fw1 (local)", "A,V,NMW"),
+        ("         1          1   A,NV,NMW fw1 (local)", "A,NV,NMW"),
+        ("         1          1         NR fw1 (local)", "NR"),
+        ("         1          1 fw1 (local)", ""),
+    ],
+)
+def test_the_vote_is_read_from_the_line_of_this_node(line: str, flags: str) -> None:
+    text = QUORUM.replace("         1          1    A,V,NMW fw1 (local)", line)
+    assert parse.quorum_device(text) == flags
+
+
+def test_no_status_is_no_missing_vote() -> None:
+    with pytest.raises(parse.Unreadable, match="corosync-quorumtool"):
+        parse.quorum_device("Cannot initialize QUORUM service\n")

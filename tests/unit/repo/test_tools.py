@@ -61,6 +61,18 @@ def test_parts_are_chosen_in_their_own_order() -> None:
         run.choose(steps, ["c"])
 
 
+def test_what_is_full_runs_only_when_it_is_asked_for() -> None:
+    steps = [step("unit", ""), step("live:a", ""), step("live:b", "", full=True)]
+    for wanted, names in (
+        ([], ["unit", "live:a"]),
+        (["live"], ["live:a"]),
+        (["full"], ["live:b"]),
+        (["live:b"], ["live:b"]),
+        (["full", "live"], ["live:a", "live:b"]),
+    ):
+        assert [chosen.name for chosen in run.choose(steps, wanted)] == names
+
+
 def test_every_step_has_its_own_log() -> None:
     assert len({each.log for each in STEPS}) == len(STEPS)
 

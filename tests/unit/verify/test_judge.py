@@ -432,6 +432,27 @@ def test_a_device_kept_off_its_own_node_is_no_order_of_an_operator() -> None:
     assert pacemaker(put("fw1/cluster/bans", [ban])) == ()
 
 
+VOTING = {"votes": True, "flags": "A,V,NMW", "problem": None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"votes": False, "flags": "A,NV,NMW", "problem": None}, "flags A,NV,NMW"),
+        ({"votes": False, "flags": "", "problem": None}, "flags of no device"),
+        ({"votes": False, "flags": "", "problem": "no status: exit 1"}, "no status: exit 1"),
+    ],
+)
+def test_a_quorum_device_that_does_not_vote_is_a_warning(answer: dict[str, Any], reason: str) -> None:
+    """Of each node for itself: the device may reach one and not the other."""
+    nodes = {name: {**info, "cluster": cluster(), "device": VOTING} for name, info in pair().items()}
+    assert findings(nodes, expected(manager="pacemaker", device=True)) == ()
+    nodes["fw2"]["device"] = answer
+    (found,) = findings(nodes, expected(manager="pacemaker", device=True))
+    assert (found.path, found.severity) == ("edge/fw2/corosync", "warning")
+    assert reason in found.what
+
+
 def test_groups_may_be_on_different_nodes_and_are_not_divided() -> None:
     nodes = pair()
     nodes["fw1"]["held"], nodes["fw2"]["held"] = VIPS[:1], VIPS[1:]

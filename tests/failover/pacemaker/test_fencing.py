@@ -92,12 +92,13 @@ def pair(deployed: Pair) -> Iterator[Pair]:
     yield deployed
     deployed.lab.power.mode("normal")
     Faults(deployed.lab).mend()
-    for node in deployed.nodes.values():
+    nodes = [*deployed.nodes.values()]
+    for node in nodes:
         deployed.lab.power.on(node.name)
         node.wait_booted()
     heal(deployed)
     # What a broken fencer leaves behind: failures of the devices.
-    next(iter(deployed.nodes.values())).exec("crm_resource", "--cleanup")
+    nodes[0].exec("crm_resource", "--cleanup")
 
 
 def links(pair: Pair) -> list[str]:

@@ -17,8 +17,8 @@ from .problems import Problems
 # Adding an address and announcing it, per VIP; and the fixed part of waking up and changing state.
 ANNOUNCE_MS = 2.0
 ANNOUNCE_PER_VIP_MS = 0.1
-# Pacemaker, from the new membership to the last announcement; some 50 ms of it until its controller is woken.
-TRANSITION_MS = 300.0
+# Pacemaker, from the new membership to the last announcement: 250 to 350 ms where nothing else is at work.
+TRANSITION_MS = 450.0
 # corosync adds it to the token for each node beyond the second; the other profiles switch it off.
 TOKEN_COEFFICIENT_MS = 650
 # Commit of an external cache: 62, 516 and 1142 ms were measured for 10, 100 and 200 thousand flows.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 NAME = "pacemaker-contr"  # the kernel keeps 15 characters
-SLEEPS = "hrtimer_nanosleep"
+SLEEPS = b"hrtimer_nanosleep"
 POLL_S = 0.025
 SEARCH_S = 1.0
 
@@ -29,6 +29,7 @@ class Controller:
         self.root = Path(root)
         self.kill = kill
         self.pid = 0
+        self.wchan = -1  # kept open: it is read often
 
     def find(self) -> int:
         """Its process id; 0 while it does not run."""
@@ -45,14 +46,26 @@ class Controller:
     def _processes(self) -> Iterator[Path]:
         return (folder for folder in self.root.iterdir() if folder.name.isdigit())
 
+    def attach(self) -> bool:
+        """Finds it anew; False while it does not run."""
+        if self.wchan >= 0:
+            os.close(self.wchan)
+            self.wchan = -1
+        self.pid = self.find()
+        if self.pid:
+            self.wchan = os.open(self.root / str(self.pid) / "wchan", os.O_RDONLY | os.O_CLOEXEC)
+        return bool(self.pid)
+
     def wake(self) -> bool:
         """Ends its sleep; False when it does not sleep.
 
         Raises:
             OSError: there is no such process any more.
         """
+        if os.pread(self.wchan, 64, 0).strip() != SLEEPS:
+            return False
         folder = self.root / str(self.pid)
-        if _word(folder / "wchan") != SLEEPS or _word(folder / "comm") != NAME:
+        if _word(folder / "comm") != NAME:
             return False
         # Unhandled the signal would end it.
         if not _handles(folder, signal.SIGUSR2):
@@ -63,11 +76,13 @@ class Controller:
     def watch(self, wanted: Callable[[], bool], say: Callable[[str], None]) -> None:
         """For ever: look often, but only while somebody wants it."""
         while True:
-            time.sleep(POLL_S if self.pid and wanted() else SEARCH_S)
+            busy = bool(self.pid) and wanted()
+            time.sleep(POLL_S if busy else SEARCH_S)
             try:
-                self.pid = self.pid or self.find()
-                if self.pid and wanted() and self.wake():
+                if busy and self.wake():
                     say("Pacemaker's controller slept before it planned: woken")
+                elif not self.pid:
+                    self.attach()
             except OSError:
                 self.pid = 0
 

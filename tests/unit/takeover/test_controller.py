@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 def woken(root: Path) -> list[tuple[int, int]]:
     sent: list[tuple[int, int]] = []
     found = controller.Controller(str(root), lambda pid, number: sent.append((pid, number)))
-    found.pid = found.find()
+    assert found.attach()
     assert found.wake() == bool(sent)
     return sent
 
@@ -59,13 +59,16 @@ def test_whom_the_signal_would_end_is_left_alone(root: Path) -> None:
 
 
 def test_a_number_that_is_used_by_another_program_is_left_alone(root: Path) -> None:
-    process(root, "9", "sleep", "hrtimer_nanosleep")
+    process(root, "9", "pacemaker-contr", "hrtimer_nanosleep")
     sent: list[int] = []
     found = controller.Controller(str(root), lambda pid, number: sent.append(pid))
-    found.pid = 9
+    assert found.attach()
+    (root / "9" / "comm").write_text("sleep\n")
     assert not found.wake()
     assert sent == []
 
 
 def test_where_none_runs_none_is_found(root: Path) -> None:
-    assert controller.Controller(str(root)).find() == 0
+    found = controller.Controller(str(root))
+    assert not found.attach()
+    assert found.pid == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ QUORUM = "Quorate:          Yes\n         1          1    A,V,NMW fw1 (local)\n"
 
 def ask(
     answers: dict[str, Answer] | None = None, files: dict[str, str] | None = None, question: Question = QUESTION
-) -> dict[str, object]:
+) -> dict[str, Any]:
     def run(argv: Sequence[str]) -> Answer:
         answer = {**ANSWERS, **(answers or {})}[argv[0]]
         if argv[0] == "conntrackd" and answer.ok:
@@ -72,8 +73,8 @@ def test_a_healthy_node() -> None:
     assert info["conntrack"] == {"entries": 22, "max": None}
     assert info["forwarding"] == {"ipv4": True, "ipv6": False}
     assert info["versions"] == {"kernel": "6.12.0", "release": "debian 13", "keepalived": "1:2.3.3-1"}
-    assert info["rules"]["status"] == {"state": "loaded", "ok": False}  # type: ignore[index]
-    assert info["rules"]["count"] == {"ipv4": 1, "ipv6": 0}  # type: ignore[index]
+    assert info["rules"]["status"] == {"state": "loaded", "ok": False}
+    assert info["rules"]["count"] == {"ipv4": 1, "ipv6": 0}
     assert not info["drained"]
 
 
@@ -83,7 +84,7 @@ def test_a_healthy_node() -> None:
 )
 def test_a_part_that_fails_says_so(program: str, part: str) -> None:
     info = ask({program: Answer(124)})
-    assert "no answer in time" in info[part]["problem"]  # type: ignore[index]
+    assert "no answer in time" in info[part]["problem"]
     assert info["held"] == ["192.0.2.1"]
 
 
@@ -101,8 +102,8 @@ def test_a_part_that_fails_says_so(program: str, part: str) -> None:
 def test_the_vote_of_a_quorum_device(answer: Answer, votes: bool, problem: str | None) -> None:
     asked = Question(device=True)
     found = ask({"corosync-quorumtool": answer}, question=asked)["device"]
-    assert found["votes"] is votes  # type: ignore[index]
-    assert problem is found["problem"] or problem in found["problem"]  # type: ignore[index]
+    assert found["votes"] is votes
+    assert problem is found["problem"] or problem in found["problem"]
 
 
 def test_nobody_asks_for_a_device_that_does_not_exist() -> None:
@@ -119,7 +120,7 @@ def test_statistics_of_an_unknown_form_are_a_problem() -> None:
     saved = dict(STATISTICS)
     try:
         STATISTICS["cache"] = "caches are fine, thank you\n"
-        assert "form" in ask()["conntrackd"]["problem"]  # type: ignore[index]
+        assert "form" in ask()["conntrackd"]["problem"]
     finally:
         STATISTICS.update(saved)
 

@@ -41,7 +41,11 @@ class Pair:
         self.probes: Mapping[str, ProbeHost] = {
             key: host for (name, key), host in lab.probes.items() if name == cluster.name
         }
-        self.vips = frozenset(str(vip.address) for network in cluster.networks for vip in network.vips)
+        self.vips = frozenset(str(vip.address) for vip in cluster.vips)
+        self.groups = {
+            group.name: frozenset(str(vip.address) for vip in cluster.vips_of(group.name))
+            for group in cluster.vip_groups
+        }
 
     def held(self, node: NodeHost) -> frozenset[str]:
         """The virtual addresses that this node has configured."""
@@ -58,26 +62,37 @@ class Pair:
         vrrp = frozenset(instance["state"] for instance in published.get("instances", {}).values())
         return NodeState(self.held(node), vrrp, published.get("states", "unknown"), published.get("gate", "unknown"))
 
-    def active(self) -> NodeHost:
-        """The one node that holds every virtual address.
+    def owners(self) -> Mapping[str, NodeHost]:
+        """By group of addresses, which move together, the one node that holds all of them.
 
         Raises:
-            LabError: no node does, or more than one holds some.
+            LabError: a group has no such node.
         """
         held = {name: self.held(node) for name, node in self.nodes.items()}
-        owners = [name for name, vips in held.items() if vips]
-        if len(owners) == 1 and held[owners[0]] == self.vips:
-            return self.nodes[owners[0]]
-        shown = ", ".join(f"{name} {len(vips)} of {len(self.vips)}" for name, vips in held.items())
-        raise LabError(f"cluster {self.cluster.name}: no single owner of all virtual addresses: {shown}")
+        found = owners_of(self.groups, held)
+        if found is None:
+            shown = ", ".join(f"{name} {len(vips)} of {len(self.vips)}" for name, vips in held.items())
+            raise LabError(f"cluster {self.cluster.name}: no single owner of all virtual addresses: {shown}")
+        return {group: self.nodes[name] for group, name in found.items()}
+
+    def active(self) -> NodeHost:
+        """The node that holds every virtual address; of several groups the owner of the first.
+
+        Raises:
+            LabError: addresses of a group are nowhere, or on more than one node.
+        """
+        return next(iter(self.owners().values()))
 
     def standby(self) -> NodeHost:
         """A node that is not active."""
-        active = self.active().name
-        return next(node for name, node in self.nodes.items() if name != active)
+        active = {node.name for node in self.owners().values()}
+        return next(node for name, node in self.nodes.items() if name not in active)
 
     def wait_steady(self, timeout: float = 60) -> NodeHost:
-        """Wait until one node is active and every other stands by with the states in step; returns the active node.
+        """Wait until every group of addresses has one owner and every other node stands by with the states in step.
+
+        Returns:
+            The active node; of several groups the owner of the first.
 
         Raises:
             LabError: not within `timeout` seconds; the message shows every node's state.
@@ -86,9 +101,11 @@ class Pair:
 
         def steady() -> bool:
             seen.update({name: self.state(node) for name, node in self.nodes.items()})
-            owners = [s for s in seen.values() if s.held == self.vips and s.vrrp == {"MASTER"}]
-            others = [s for s in seen.values() if not s.held and s.vrrp == {"BACKUP"} and s.states == "in-step"]
-            return len(owners) == 1 and len(others) == len(seen) - 1
+            owners = owners_of(self.groups, {name: state.held for name, state in seen.items()})
+            return owners is not None and all(
+                state.vrrp == {"MASTER"} if name in owners.values() else self._stands_by(state)
+                for name, state in seen.items()
+            )
 
         try:
             wait(steady, timeout, interval=0.25)
@@ -99,6 +116,11 @@ class Pair:
             )
             raise LabError(f"cluster {self.cluster.name} is not steady after {timeout:.0f} s: {shown}") from problem
         return self.active()
+
+    def _stands_by(self, state: NodeState) -> bool:
+        # Pacemaker promotes a node for each group, also while one node holds two of them.
+        roles = {"BACKUP", "MASTER"} if len(self.groups) > 1 else {"BACKUP"}
+        return len(state.vrrp) == 1 and state.vrrp <= roles and state.states == "in-step"
 
     def drain(self, node: NodeHost, on: bool) -> None:
         """Ask a node to give its addresses up, or to be available again (the planned switchover)."""
@@ -118,6 +140,17 @@ class Pair:
         node = next(iter(self.nodes.values()))
         for group in self.cluster.vip_groups:
             node.exec("crm_resource", "--resource", f"vips-{group.name}", "--clear")
+
+
+def owners_of(groups: Mapping[str, frozenset[str]], held: Mapping[str, frozenset[str]]) -> dict[str, str] | None:
+    """By group the node that holds all its addresses, and nobody else any; None if one has no such node."""
+    found = {}
+    for group, vips in groups.items():
+        nodes = [name for name, theirs in held.items() if vips & theirs]
+        if len(nodes) != 1 or not vips <= held[nodes[0]]:
+            return None
+        found[group] = nodes[0]
+    return found
 
 
 def wait(condition: Callable[[], bool], timeout: float, interval: float = 0.05) -> None:

@@ -119,16 +119,17 @@ class Session:
         self.pair.wait_steady()
 
     def _measure(self, name: str, before: str, moves: bool, act: Callable[[], None]) -> Window:
+        wanted = self.pair.held(self.pair.nodes[before])
         fault_ns = time.monotonic_ns()
         act()
         problems: list[str] = []
         try:
             if moves:
-                wait(lambda: self._successor(before) is not None, TAKEOVER_S)
+                wait(lambda: self._successor(before, wanted) is not None, TAKEOVER_S)
             self.blackout.wait_flowing(TAKEOVER_S)
         except (TimeoutError, MonitorError) as problem:
             problems.append(f"the cluster did not answer within {TAKEOVER_S:.0f} s: {problem or 'no node took over'}")
-        after = (self._successor(before) or "nobody") if moves else before
+        after = (self._successor(before, wanted) or "nobody") if moves else before
         time.sleep(SETTLE_S)
         until_ns = time.monotonic_ns()
         flows = self.flows.check() if self.flows is not None else None
@@ -136,10 +137,10 @@ class Session:
         self.windows.append(window)
         return window
 
-    def _successor(self, before: str) -> str | None:
+    def _successor(self, before: str, wanted: frozenset[str]) -> str | None:
         # The old owner is not asked: without power it keeps its addresses in a kernel that nobody can reach.
         others = ((name, node) for name, node in self.pair.nodes.items() if name != before)
-        return next((name for name, node in others if self.pair.held(node) == self.pair.vips), None)
+        return next((name for name, node in others if self.pair.held(node) >= wanted), None)
 
     def finish(self) -> list[Measured]:
         """Stop all traffic and say what was seen in every window."""

@@ -31,7 +31,7 @@ class TrafficError(ValueError):
 
 @dataclass(frozen=True)
 class TrafficPlan:
-    streams: tuple[Path, ...]  # UDP, one per family
+    streams: tuple[Path, ...]  # UDP, one per family and group of addresses
     flows: tuple[Path, ...]  # TCP, per family and kind one for each pair of networks
     canaries: tuple[Canary, ...]
     extra_addresses: Mapping[str, tuple[str, ...]]  # network -> what its probe host must own besides its own address
@@ -61,7 +61,8 @@ def plan(cluster: model.Cluster, avoid: Iterable[IPAddress] = ()) -> TrafficPlan
     streams: list[Path] = []
     flows: list[Path] = []
     for family in planner.families():
-        streams += planner.stream(family)
+        for group in cluster.vip_groups:
+            streams += planner.stream(family, group.name)
         for kind in ("routed", "snat"):
             flows += planner.direct(family, kind, "tcp", MOST_PATHS)
         flows += planner.translated(family, "tcp", MOST_PATHS)
@@ -114,26 +115,33 @@ class _Planner:
             if _prefix(item, family) is not None and any(vip.address.version == family for vip in item.vips)
         ]
 
-    def pairs(self, family: Family) -> Iterator[tuple[model.Network, model.Network]]:
+    def pairs(self, family: Family, group: str | None = None) -> Iterator[tuple[model.Network, model.Network]]:
+        """Client and server; only clients whose gateway is of a group of addresses, if one is named."""
         found = self.networks(family)
-        return ((a, b) for a in found for b in found if a.name != b.name)
+        return ((a, b) for a in found for b in found if a.name != b.name and group in (None, _gateway_group(a, family)))
 
-    def stream(self, family: Family) -> list[Path]:
+    def stream(self, family: Family, group: str) -> list[Path]:
         """The best way for the UDP stream: an explicit rule before a general one, no translation before one."""
         for explicit in (True, False):
             for kind in ("routed", "snat"):
-                if found := self.direct(family, kind, "udp", 1, explicit):
+                if found := self.direct(family, kind, "udp", 1, explicit, group):
                     return found
-        if found := self.translated(family, "udp", 1):
+        if found := self.translated(family, "udp", 1, group):
             return found
-        self.notes.append(f"IPv{family}: no rule accepts UDP from one network to another")
+        self.notes.append(f"IPv{family}: no rule accepts UDP from one network to another through {group}")
         return []
 
     def direct(
-        self, family: Family, kind: RouteKind, protocol: Protocol, most: int, explicit: bool = False
+        self,
+        family: Family,
+        kind: RouteKind,
+        protocol: Protocol,
+        most: int,
+        explicit: bool = False,
+        group: str | None = None,
     ) -> list[Path]:
         found: list[Path] = []
-        for client, server in self.pairs(family):
+        for client, server in self.pairs(family, group):
             if len(found) == most:
                 break
             if path := self._direct(family, kind, protocol, client, server, explicit):
@@ -172,10 +180,10 @@ class _Planner:
                 )  # fmt: skip
         return None
 
-    def translated(self, family: Family, protocol: Protocol, most: int) -> list[Path]:
+    def translated(self, family: Family, protocol: Protocol, most: int, group: str | None = None) -> list[Path]:
         found: list[Path] = []
         for entry in self.filter.translations(family, protocol):
-            for client, server in self.pairs(family):
+            for client, server in self.pairs(family, group):
                 prefix = _prefix(server, family)
                 if len(found) < most and prefix is not None and entry.to_address in prefix:
                     found += self._translated(entry, family, protocol, client, server)
@@ -276,6 +284,11 @@ class _Planner:
 
 
 _FAMILIES: tuple[Family, ...] = (4, 6)
+
+
+def _gateway_group(network: model.Network, family: Family) -> str:
+    """The group of the address that hosts of this network have as their gateway: the first of the family."""
+    return next(vip.group for vip in network.vips if vip.address.version == family)
 
 
 def _prefix(network: model.Network, family: Family) -> IPNetwork | None:

@@ -13,6 +13,7 @@ from .problems import Problems, nearest
 def validate(cluster: t.Cluster, path: str, problems: Problems) -> None:
     _ids(cluster, problems)
     _groups(cluster, path, problems)
+    _injection(cluster, path, problems)
     _devices(cluster, f"{path}.pacemaker.fencing", problems)
     _quorum(cluster, f"{path}.pacemaker.quorum_device", problems)
     _ping_groups(cluster, f"{path}.pacemaker.ping_groups", problems)
@@ -47,6 +48,17 @@ def _groups(cluster: t.Cluster, path: str, problems: Problems) -> None:
             if vip.group not in names:
                 where = f"{path}.networks.{network.name}.vips[{number}].group"
                 problems.error("group", where, vip.group, "no such group in vip_groups", nearest(vip.group, names))
+
+
+def _injection(cluster: t.Cluster, path: str, problems: Problems) -> None:
+    if len(cluster.vip_groups) > 1 and not cluster.conntrackd.immediate:
+        problems.error(
+            "groups-immediate",
+            f"{path}.conntrackd.immediate",
+            False,
+            f"does not go with {len(cluster.vip_groups)} vip_groups",
+            "A node that serves already commits nothing when it takes one more group: use immediate: true.",
+        )
 
 
 def _devices(cluster: t.Cluster, path: str, problems: Problems) -> None:

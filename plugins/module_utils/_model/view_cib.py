@@ -3,8 +3,9 @@
 
 """View for the pacemaker role: the whole configuration of a firewall cluster, in the vocabulary of the module cib.
 
-A promotable clone `states-clone` whose promoted instance serves, one resource with all virtual addresses of each group,
-and clones that look after the connectivity.
+One resource with all virtual addresses of each group, clones that look after the connectivity, and `states-clone`: with one
+group it is promotable and its promoted instance serves; with several it is a plain clone and each group chooses its node, since
+the addresses would follow the promoted role to where another group wants to be (decision 0016).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from . import types as t
 
 STATES = "states-clone"
 LINKS = "linuxha-links"
+IN_STEP = "linuxha-states"
+COMMIT_S = 30
 # A node that has its networks, and sight of its neighbours, is worth more than any preference or stickiness. Not the
 # other way round, a penalty for one that has not: with a score below 0 no node may be promoted, and a cluster whose
 # nodes all suffer has to serve. Nor may a node be kept from it whose attribute is not written yet.
@@ -74,15 +77,31 @@ def _properties(cluster: t.Cluster) -> dict[str, Any]:
     return {**found, **cluster.pacemaker.properties}
 
 
+def _apart_from_each_other(cluster: t.Cluster) -> bool:
+    return len(cluster.vip_groups) > 1
+
+
 def _states(cluster: t.Cluster) -> list[dict[str, Any]]:
-    commit_s = 30
+    if _apart_from_each_other(cluster):
+        return [
+            {
+                "id": "states",
+                "agent": "ocf:linuxha:states",
+                "params": {"steer": False},
+                "operations": [
+                    {"name": "start", "timeout": "20s"},
+                    {"name": "monitor", "interval": "5s", "timeout": "20s"},
+                ],
+            },
+            {"id": STATES, "type": "clone", "members": ["states"], "meta": {"interleave": True}},
+        ]
     return [
         {
             "id": "states",
             "agent": "ocf:linuxha:states",
             "operations": [
                 {"name": "start", "timeout": "20s"},
-                {"name": "promote", "timeout": f"{commit_s + 20}s"},
+                {"name": "promote", "timeout": f"{COMMIT_S + 20}s"},
                 {"name": "monitor", "role": "Promoted", "interval": "10s", "timeout": "20s"},
                 {"name": "monitor", "role": "Unpromoted", "interval": "5s", "timeout": "20s"},
             ],
@@ -91,12 +110,7 @@ def _states(cluster: t.Cluster) -> list[dict[str, Any]]:
             "id": STATES,
             "type": "clone",
             "members": ["states"],
-            "meta": {
-                "promotable": True,
-                # Every group of addresses may have a node of its own.
-                "promoted-max": min(len(cluster.vip_groups), len(cluster.nodes)),
-                "interleave": True,
-            },
+            "meta": {"promotable": True, "promoted-max": 1, "interleave": True},
         },
     ]
 
@@ -116,11 +130,12 @@ def digest(cluster: t.Cluster, group: str) -> str:
 
 
 def _vips(cluster: t.Cluster) -> list[dict[str, Any]]:
+    steer: dict[str, Any] = {"steer": True} if _apart_from_each_other(cluster) else {}
     return [
         {
             "id": f"vips-{group.name}",
             "agent": "ocf:linuxha:vips",
-            "params": {"group": group.name, "digest": digest(cluster, group.name)},
+            "params": {"group": group.name, "digest": digest(cluster, group.name), **steer},
             # The node that serves is worth more when nodes fence each other (priority-fencing-delay).
             "meta": {"priority": 10},
             "operations": [
@@ -196,6 +211,10 @@ def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for group in cluster.vip_groups:
         vips = f"vips-{group.name}"
+        if _apart_from_each_other(cluster):
+            found.append({"type": "colocation", "resource": vips, "with": STATES, "score": "INFINITY"})
+            found.append({"type": "order", "first": STATES, "then": vips})
+            continue
         found.append(
             {"type": "colocation", "resource": vips, "with": STATES, "with_role": "Promoted", "score": "INFINITY"}
         )
@@ -221,22 +240,25 @@ def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
 
 
 def _connectivity(cluster: t.Cluster) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    rules: dict[str, dict[str, Any]] = {}
     if any(network.track for network in cluster.networks):
-        found.append(_promoted("links", {"rule": f"defined {LINKS}", "score_attribute": LINKS}))
+        rules["links"] = {"rule": f"defined {LINKS}", "score_attribute": LINKS}
     for group in cluster.pacemaker.ping_groups:
         name = f"ping-{group.name}"
-        found.append(_promoted(name, {"rule": f"{name} gt number 0", "score": REACHABLE}))
-    return found
+        rules[name] = {"rule": f"{name} gt number 0", "score": REACHABLE}
+    if not _apart_from_each_other(cluster):
+        return [_better(f"location-{name}", STATES, {**rule, "role": "Promoted"}) for name, rule in rules.items()]
+    rules["states"] = {"rule": f"defined {IN_STEP}", "score_attribute": IN_STEP}
+    return [
+        _better(f"location-{vip_group.name}-{name}", f"vips-{vip_group.name}", rule)
+        for vip_group in cluster.vip_groups
+        for name, rule in rules.items()
+    ]
 
 
-def _promoted(name: str, rule: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "location",
-        "id": f"location-{name}",
-        "resource": STATES,
-        "rules": [{**rule, "role": "Promoted"}],
-    }
+def _better(constraint: str, resource: str, rule: dict[str, Any]) -> dict[str, Any]:
+    """Where the rule holds a resource is better off."""
+    return {"type": "location", "id": constraint, "resource": resource, "rules": [rule]}
 
 
 def _apart(cluster: t.Cluster) -> list[dict[str, Any]]:

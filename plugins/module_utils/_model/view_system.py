@@ -59,6 +59,10 @@ def _sysctls(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "net.core.wmem_max": SOCKET_BUFFER,
         "net.core.netdev_max_backlog": 10_000,
     }
+    if len(cluster.vip_groups) > 1:
+        # A node that gives one group away and keeps another has old TCP windows of what it gave; when that comes back,
+        # it must not drop it for them. Without it only a node that serves nothing asks for newer ones.
+        found["net.netfilter.nf_conntrack_tcp_be_liberal"] = 1
     for segment in cluster.segments:
         # A dot in a name would end the key: sysctl writes such names with a slash.
         name = node.interfaces[segment.name].replace(".", "/")

@@ -29,17 +29,17 @@ def judge(expectation: Expectation, reports: Iterable[Report]) -> tuple[Finding,
             )
         else:
             answers[node] = report.info
-    owner = ownership.owner_of(expectation, answers)
+    owners = set(ownership.owners_of(expectation, answers).values())
     findings += ownership.check(expectation, answers, complete=len(answers) == len(expectation.nodes))
-    findings += ownership.check_vrrp(expectation, answers, owner)
+    findings += ownership.check_vrrp(expectation, answers, owners)
     if expectation.manager == "pacemaker":
         findings += pacemaker.check(expectation, answers)
     for node, info in answers.items():
         findings += health.check_node(f"{expectation.name}/{node}", info)
     findings += health.check_rules_equal(expectation, answers)
     if expectation.gate:
-        findings += states.check_gate(expectation, answers, owner)
+        findings += states.check_gate(expectation, answers, owners)
     if expectation.replicated:
-        findings += states.check(expectation, answers, owner)
+        findings += states.check(expectation, answers, owners)
     findings += health.check_versions(expectation, answers)
     return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Optional
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from .types import INFO, WARNING, Answers, Expectation, Finding
 
@@ -36,12 +36,20 @@ def holders(vip: str, answers: Answers) -> list[str]:
     return [node for node, info in answers.items() if vip in info["held"]]
 
 
-def owner_of(expectation: Expectation, answers: Answers) -> Optional[str]:
-    """The one node that holds every address while nobody else holds any."""
-    any_of = [node for node, info in answers.items() if info["held"]]
-    if len(any_of) == 1 and set(expectation.vips) <= set(answers[any_of[0]]["held"]):
-        return any_of[0]
-    return None
+def groups_of(expectation: Expectation) -> Mapping[str, Sequence[str]]:
+    """The addresses that move together, by the name of their group."""
+    return expectation.groups or {expectation.name: expectation.vips}
+
+
+def owners_of(expectation: Expectation, answers: Answers) -> Mapping[str, str]:
+    """By group the node that holds all of it while nobody else holds any; nothing at all if one has no such node."""
+    found = {}
+    for name, group in groups_of(expectation).items():
+        nodes = [node for node, info in answers.items() if set(group) & set(info["held"])]
+        if len(nodes) != 1 or not set(group) <= set(answers[nodes[0]]["held"]):
+            return {}
+        found[name] = nodes[0]
+    return found
 
 
 def check(expectation: Expectation, answers: Answers, complete: bool) -> Iterator[Finding]:
@@ -66,7 +74,7 @@ def check(expectation: Expectation, answers: Answers, complete: bool) -> Iterato
             remedies["nobody"],
             settles=True,
         )
-    for name, group in (expectation.groups or {expectation.name: expectation.vips}).items():
+    for name, group in groups_of(expectation).items():
         single = {by_vip[vip][0] for vip in group if len(by_vip.get(vip, ())) == 1}
         if len(single) > 1:
             share = "; ".join(f"{node}: {_few([v for v in group if by_vip[v] == [node]])}" for node in sorted(single))
@@ -87,7 +95,7 @@ def check(expectation: Expectation, answers: Answers, complete: bool) -> Iterato
             )
 
 
-def check_vrrp(expectation: Expectation, answers: Answers, owner: Optional[str]) -> Iterator[Finding]:
+def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[str]) -> Iterator[Finding]:
     remedies = REMEDIES[expectation.manager]
     for node, info in answers.items():
         path = f"{expectation.name}/{node}/{expectation.manager}"
@@ -130,13 +138,19 @@ def check_vrrp(expectation: Expectation, answers: Answers, owner: Optional[str])
                     remedies["fault"],
                     settles=True,
                 )
-        # Of several groups more nodes may be promoted than hold addresses.
-        holds_all = len(expectation.groups) <= 1
-        yield from _agreement(path, node, info, owner if holds_all else node, remedies)
+        yield from _agreement(path, info, node in owners, expected_masters(expectation, info), remedies)
+
+
+def expected_masters(expectation: Expectation, info: Mapping[str, Any]) -> Collection[str]:
+    """The instances of which a node that holds what it does is MASTER."""
+    if len(expectation.groups) > 1:
+        # Each group has an instance of its own in the worker's eyes (ocf:linuxha:vips).
+        return [f"vips-{name}" for name, group in expectation.groups.items() if set(group) & set(info["held"])]
+    return list(info["worker"]["instances"]) if info["held"] else []
 
 
 def _agreement(
-    path: str, node: str, info: Mapping[str, Any], owner: Optional[str], remedies: Mapping[str, str]
+    path: str, info: Mapping[str, Any], may_lead: bool, expected: Collection[str], remedies: Mapping[str, str]
 ) -> Iterator[Finding]:
     worker, held = info["worker"], bool(info["held"])
     # After a restart of the worker its own view is all there is.
@@ -149,8 +163,8 @@ def _agreement(
             settles=True,
         )
     masters = sorted(name for name, one in worker["instances"].items() if one["state"] == "MASTER")
-    others = sorted(name for name, one in worker["instances"].items() if one["state"] != "MASTER")
-    if held and others:
+    others = sorted(set(expected) - set(masters)) if worker["instances"] else []
+    if others:
         yield Finding(
             path,
             f"the node holds virtual addresses and is not MASTER of {', '.join(others)}",
@@ -158,7 +172,7 @@ def _agreement(
             remedies["left"],
             settles=True,
         )
-    if masters and node != owner and not held:
+    if masters and not may_lead and not held:
         yield Finding(
             path,
             f"the node is MASTER of {', '.join(masters)} and holds no virtual address",

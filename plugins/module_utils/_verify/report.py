@@ -32,13 +32,20 @@ def table(name: str, findings: Iterable[Finding], width: int = 110) -> list[str]
 def summary(expectation: Expectation, reports: Iterable[Report]) -> list[str]:
     """The state of a cluster on one screen, also of one that is not well."""
     answers = {report.node: report.info for report in reports if report.info is not None}
-    owner = ownership.owner_of(expectation, answers)
-    headline = f"owner {owner} holds all {len(expectation.vips)} virtual addresses" if owner else "no single owner"
+    headline = _headline(expectation, ownership.owners_of(expectation, answers))
     rows = [["node", "role", "addresses", "gate", "rules", "states", "connections", "offered", "overruns", "release"]]
     for node in expectation.nodes:
         info = answers.get(node)
         rows.append([node, "no answer"] + [""] * 8 if info is None else _row(node, info))
     return [f"cluster {expectation.name}: {headline}", *grid(rows), *_versions(expectation, answers)]
+
+
+def _headline(expectation: Expectation, owners: Mapping[str, str]) -> str:
+    if not owners:
+        return "no single owner"
+    if len(owners) == 1:
+        return f"owner {next(iter(owners.values()))} holds all {len(expectation.vips)} virtual addresses"
+    return "owners " + ", ".join(f"{node} of {group}" for group, node in owners.items())
 
 
 def _versions(expectation: Expectation, answers: Mapping[str, Any]) -> list[str]:

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Optional
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from .types import INFO, WARNING, Answers, Expectation, Finding
 
@@ -15,7 +15,7 @@ def tolerance(entries: int) -> int:
     return max(50, entries // 100)
 
 
-def check(expectation: Expectation, answers: Answers, owner: Optional[str]) -> Iterator[Finding]:
+def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -> Iterator[Finding]:
     for node, info in answers.items():
         path = f"{expectation.name}/{node}/conntrackd"
         daemon = info["conntrackd"]
@@ -37,9 +37,10 @@ def check(expectation: Expectation, answers: Answers, owner: Optional[str]) -> I
                 words[expectation.immediate],
                 "It runs an old configuration: run the site playbook again.",
             )
-        yield from _standby(path, node, info, owner)
-    if owner is not None:
-        yield from _in_step(expectation, answers, owner)
+        if owners and node not in owners:
+            yield from _standby(path, info)
+    if owners and not any(answers[node]["conntrackd"]["problem"] for node in owners):
+        yield from _in_step(expectation, answers, owners)
 
 
 def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> Iterator[Finding]:
@@ -89,9 +90,9 @@ def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> I
         )
 
 
-def _standby(path: str, node: str, info: Mapping[str, Any], owner: Optional[str]) -> Iterator[Finding]:
+def _standby(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
     worker = info["worker"]
-    if owner is None or node == owner or worker["problem"] or info["drained"] or worker["states"] == "in-step":
+    if worker["problem"] or info["drained"] or worker["states"] == "in-step":
         return
     yield Finding(
         path,
@@ -102,27 +103,31 @@ def _standby(path: str, node: str, info: Mapping[str, Any], owner: Optional[str]
     )
 
 
-def _in_step(expectation: Expectation, answers: Answers, owner: str) -> Iterator[Finding]:
-    active = answers[owner]
-    if active["conntrackd"]["problem"]:
-        return
-    replicated = active["conntrackd"]["internal"]
-    in_kernel = active["conntrack"]["entries"]
-    if in_kernel is not None and in_kernel - replicated > tolerance(in_kernel):
-        # Not an error: flows of the firewall itself and those on the ignore list are not meant to be there.
-        yield Finding(
-            f"{expectation.name}/{owner}/conntrackd",
-            f"{replicated} of the {in_kernel} connections of the owner are offered to the peers",
-            f"all but {tolerance(in_kernel)} of them",
-            "Many flows of the firewall itself are harmless; else on this node: conntrackd -R, then conntrackd -B.",
-            WARNING,
-            settles=True,
-        )
+def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]) -> Iterator[Finding]:
+    """Every node has what the nodes that serve tell their peers about, all of them together."""
+    offered = {node: answers[node]["conntrackd"]["internal"] for node in answers if node in owners}
+    everything, who = sum(offered.values()), " and ".join(offered)
+    for node in offered:
+        in_kernel = answers[node]["conntrack"]["entries"]
+        # In the kernel of a node that serves beside others are theirs, too.
+        known = everything if answers[node]["conntrackd"]["immediate"] else offered[node]
+        if in_kernel is not None and in_kernel - known > tolerance(in_kernel):
+            # Not an error: flows of the firewall itself and those on the ignore list are not meant to be there.
+            yield Finding(
+                f"{expectation.name}/{node}/conntrackd",
+                f"{known} of the {in_kernel} connections of the owner are offered to the peers",
+                f"all but {tolerance(in_kernel)} of them",
+                "Many flows of the firewall itself are harmless; else on this node: conntrackd -R, then conntrackd -B.",
+                WARNING,
+                settles=True,
+            )
     for node, info in answers.items():
-        if node == owner or info["conntrackd"]["problem"]:
+        if list(offered) == [node] or info["conntrackd"]["problem"]:
             continue
-        where = "kernel" if info["conntrackd"]["immediate"] else "external cache"
-        copy = info["conntrack"]["entries"] if info["conntrackd"]["immediate"] else info["conntrackd"]["external"]
+        immediate = info["conntrackd"]["immediate"]
+        where = "kernel" if immediate else "external cache"
+        copy = info["conntrack"]["entries"] if immediate else info["conntrackd"]["external"]
+        replicated = everything if immediate else everything - offered.get(node, 0)
         if copy is None:
             yield Finding(
                 f"{expectation.name}/{node}/conntrackd",
@@ -133,7 +138,7 @@ def _in_step(expectation: Expectation, answers: Answers, owner: str) -> Iterator
         elif replicated - copy > tolerance(replicated):
             yield Finding(
                 f"{expectation.name}/{node}/conntrackd",
-                f"{copy} states in the {where}, {owner} replicates {replicated}",
+                f"{copy} states in the {where}, {replicated} offered by {who}",
                 f"at most {tolerance(replicated)} apart",
                 "A takeover would lose the difference. Check the sync links, then conntrackd -n on this node.",
                 settles=True,
@@ -142,7 +147,7 @@ def _in_step(expectation: Expectation, answers: Answers, owner: str) -> Iterator
             # Nothing is lost by a takeover: old states that their timers remove.
             yield Finding(
                 f"{expectation.name}/{node}/conntrackd",
-                f"{copy} states in the {where}, {owner} has only {replicated}",
+                f"{copy} states in the {where}, only {replicated} offered by {who}",
                 f"at most {tolerance(replicated)} apart",
                 "Left over from before a fault; they expire. If the number does not fall, check the sync links.",
                 WARNING,
@@ -150,7 +155,7 @@ def _in_step(expectation: Expectation, answers: Answers, owner: str) -> Iterator
             )
 
 
-def check_gate(expectation: Expectation, answers: Answers, owner: Optional[str]) -> Iterator[Finding]:
+def check_gate(expectation: Expectation, answers: Answers, owners: Collection[str]) -> Iterator[Finding]:
     for node, info in answers.items():
         path = f"{expectation.name}/{node}/gate"
         status = info["rules"]["status"]
@@ -180,16 +185,16 @@ def check_gate(expectation: Expectation, answers: Answers, owner: Optional[str])
                 "Somebody else changed the sets: systemctl restart linuxha-takeover.",
                 settles=True,
             )
-        ready = expectation.immediate and owner is not None and not info["drained"]
-        if state == "closed" and (node == owner or ready):
+        ready = expectation.immediate and owners and not info["drained"]
+        if state == "closed" and (node in owners or ready):
             yield Finding(
                 path,
-                "closed on the owner: nothing is forwarded" if node == owner else "closed on the standby",
-                "open" if node == owner else "open as soon as the states have arrived",
+                "closed on the owner: nothing is forwarded" if node in owners else "closed on the standby",
+                "open" if node in owners else "open as soon as the states have arrived",
                 "Look at the worker's steps: journalctl -u linuxha-takeover.",
                 settles=True,
             )
-        if state == "open" and owner is not None and node != owner and not expectation.immediate:
+        if state == "open" and owners and node not in owners and not expectation.immediate:
             yield Finding(
                 path,
                 "open on the standby",

@@ -120,6 +120,13 @@ def parameters(agent: Agent, environment: Environment) -> Dict[str, str]:
     return found
 
 
+# For agents that talk to the takeover worker (ocf_worker.py).
+WORKER = (
+    Parameter("fifo", "/run/linuxha/vrrp.fifo", "FIFO of the takeover worker."),
+    Parameter("state_file", "/run/linuxha/state.json", "Where the takeover worker publishes its state."),
+)
+
+
 def escape(text: str) -> str:
     for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         text = text.replace(sign, entity)

@@ -186,7 +186,17 @@ def _bring_up(group: str, vips: List[Vip]) -> None:
     keep_announcing(group, vips)
 
 
+def instance(given: Dict[str, str]) -> str:
+    """What the takeover worker knows this group as."""
+    return "vips-" + given["group"]
+
+
 def start(given: Dict[str, str]) -> int:
+    if given["steer"] == "true":
+        # Only here: it imports what a start without it does not need.
+        import ocf_worker
+
+        ocf_worker.serve(given, instance(given))
     _bring_up(given["group"], configured(given["group"]))
     return ocf.OCF_SUCCESS
 
@@ -203,6 +213,10 @@ def stop(given: Dict[str, str]) -> int:
     if left:
         raise ocf.Failed(f"{len(left)} addresses are still here: {', '.join(vip.address for vip in left[:6])}")
     mark(group).unlink(missing_ok=True)
+    if given["steer"] == "true":
+        import ocf_worker
+
+        ocf_worker.let_go(given, instance(given), "BACKUP")
     return ocf.OCF_SUCCESS
 
 
@@ -216,6 +230,10 @@ def monitor(given: Dict[str, str]) -> int:
     if len(here) < len(wanted):
         missing = [vip.address for vip in wanted if vip not in here]
         raise ocf.Failed(f"{len(missing)} of {len(wanted)} addresses are missing: {', '.join(missing[:6])}")
+    if given["steer"] == "true":
+        import ocf_worker
+
+        ocf_worker.remind(given, instance(given), "MASTER")
     return ocf.OCF_SUCCESS
 
 
@@ -244,6 +262,13 @@ AGENT = ocf.Agent(
         ocf.Parameter(
             "digest", "", "Changes whenever the list changes, so that Pacemaker has it reloaded.", reloadable=True
         ),
+        ocf.Parameter(
+            "steer",
+            "false",
+            "Whether these addresses steer the takeover worker: true where each group has a node of its own. A start then "
+            "ends when the gate is open, and a node that has no such group any more gives way.",
+        ),
+        *ocf.WORKER,
     ),
     (
         ("start", 20, 0, ""),

@@ -269,8 +269,19 @@ def test_several_groups_on_three_nodes(changed: Changed) -> None:
     assert loaded.errors == ()
     cluster = loaded.clusters[0]
     variables = model.views.role_variables(cluster, cluster.nodes[2])
-    clone = next(item for item in variables["pacemaker_cib"]["resources"] if item["id"] == "states-clone")
-    assert clone["meta"]["promoted-max"] == 2
+    resources = {item["id"]: item for item in variables["pacemaker_cib"]["resources"]}
+    # Nothing is promoted: the addresses would follow the role, to where the other group wants to be.
+    assert "promotable" not in resources["states-clone"]["meta"]
+    assert resources["states"]["params"] == {"steer": False}
+    assert resources["vips-red"]["params"]["steer"] is True
+    together = [item for item in constraints(cluster) if item.get("with") == "states-clone"]
+    assert [(item["resource"], item["score"]) for item in together] == [("vips-blue", "INFINITY"), ("vips-red", "INFINITY")]
+    # Health and readiness are judged for each group.
+    rules = {item["id"]: item["resource"] for item in constraints(cluster) if "rules" in item}
+    assert rules == {
+        f"location-{group}-{name}": f"vips-{group}" for group in ("blue", "red") for name in ("links", "states")
+    }
+    assert variables["base_sysctls"]["net.netfilter.nf_conntrack_tcp_be_liberal"] == 1
     preferred = {i["resource"]: i["node"] for i in constraints(cluster) if i["type"] == "location" and "node" in i}
     assert preferred == {"vips-blue": "fw1", "vips-red": "fw2"}
     assert [item["score"] for item in constraints(cluster) if item.get("with") == "vips-blue"] == [-50]
@@ -279,6 +290,19 @@ def test_several_groups_on_three_nodes(changed: Changed) -> None:
     # Without it corosync would wait 650 ms longer for each node beyond the second.
     assert variables["corosync_totem"] == {"token_coefficient": 0}
     assert model.views.plan(cluster, cluster.nodes[0])["vip_groups"]["red"] == ["192.0.2.9", "198.51.100.9"]
+
+
+def test_several_groups_need_states_in_the_kernel(changed: Changed) -> None:
+    loaded = build(
+        changed,
+        vip_groups={"blue": {"primary": "fw1"}, "red": {"primary": "fw2"}},
+        networks__wan__vips=[{"address": "192.0.2.1", "group": "blue"}, {"address": "192.0.2.9", "group": "red"}],
+        networks__lan__vips=[],
+        conntrackd={"immediate": False},
+    )
+    (problem,) = loaded.errors
+    assert problem.code == "groups-immediate"
+    assert problem.path == "firewall_cluster[edge].conntrackd.immediate"
 
 
 def test_a_quorum_device(changed: Changed) -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.unit.node_programs import load
 
 ocf = load("ocf_agents", "ocf_common")
+orders = load("ocf_agents", "ocf_worker")
 states = load("ocf_agents", "ocf_states")
 vips = load("ocf_agents", "ocf_vips")
 LIST = "# a comment\n192.0.2.1/24 eth1\n2001:db8:1:0::1/64 eth1\n\n198.51.100.1/24 eth2\n"
@@ -121,7 +122,7 @@ def test_what_was_started_counts_not_what_is_configured_now(tmp_path: Path, monk
     monkeypatch.setattr(ocf, "RUNTIME", tmp_path / "run")
     (tmp_path / "run").mkdir()
     (tmp_path / "edge").write_text(LIST + "198.51.100.9/24 eth2\n")
-    given = {"group": "edge"}
+    given = {"group": "edge", "steer": "false"}
     here = vips.read(LIST)
     monkeypatch.setattr(vips, "held", lambda asked: [vip for vip in asked if vip in here])
     with pytest.raises(ocf.Failed, match=r"1 of 4 addresses are missing: 198\.51\.100\.9"):
@@ -144,6 +145,7 @@ class Worker:
         os.mkfifo(self.fifo)
         self.fd = os.open(self.fifo, os.O_RDWR)
         self.told: list[str] = []
+        self.instances: dict[str, dict[str, str]] = {}
         self.in_step = True
         self.gate = "open"
         self.thread = threading.Thread(target=self.serve, daemon=True)
@@ -154,11 +156,13 @@ class Worker:
             for line in os.read(self.fd, 4096).decode().splitlines():
                 if line == "end":
                     return
-                state = line.split()[2]
+                _kind, name, state, _priority = line.split()
                 self.told.append(state)
+                self.instances[name.strip('"')] = {"state": state}
                 draft = self.state.with_name("draft")
                 known = "in-step" if self.in_step else "unknown"
-                text = {"instances": {"states": {"state": state}}, "states": known, "gate": self.gate}
+                active = any(one["state"] == "MASTER" for one in self.instances.values())
+                text = {"instances": self.instances, "states": known, "gate": self.gate, "active": active}
                 draft.write_text(json.dumps(text))
                 draft.replace(self.state)
 
@@ -176,7 +180,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
 
 @pytest.fixture
 def given(worker: Worker) -> dict[str, str]:
-    return {"fifo": str(worker.fifo), "state_file": str(worker.state), "replicated": "true"}
+    return {"fifo": str(worker.fifo), "state_file": str(worker.state), "replicated": "true", "steer": "true"}
 
 
 @pytest.fixture
@@ -216,8 +220,8 @@ def test_a_node_that_lacks_states_offers_less_until_it_has_them(
     states.start(given)
     states.monitor(given)
     worker.in_step = True
-    states.order(given, "MASTER")
-    states.order(given, "BACKUP")
+    orders.order(given, states.NAME, "MASTER")
+    orders.order(given, states.NAME, "BACKUP")
     states.monitor(given)
     worker.close()
     assert offered == ["5", "100"]
@@ -246,7 +250,7 @@ def test_a_worker_that_starts_again_is_waited_for(given: dict[str, str], tmp_pat
     opener = threading.Timer(0.4, lambda: opened.append(os.open(fifo, os.O_RDWR)))
     opened: list[int] = []
     opener.start()
-    os.close(states.reader(str(fifo)))
+    os.close(orders.reader(str(fifo)))
     opener.join()
     os.close(opened[0])
 
@@ -255,9 +259,87 @@ def test_without_a_worker_a_promotion_fails_and_a_stop_does_not(
     worker: Worker, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states.MARK.write_text("promoted 100")
-    monkeypatch.setattr(states, "RESTART_S", 0.0)
+    monkeypatch.setattr(orders, "RESTART_S", 0.0)
     worker.close()
     with pytest.raises(ocf.Failed, match="the takeover worker does not run"):
         states.promote(given)
     assert states.stop(given) == ocf.OCF_SUCCESS
     assert not states.MARK.exists()
+
+
+# --- groups that have nodes of their own
+
+
+@pytest.fixture
+def group(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Parameters of a group that steers the worker; the kernel's addresses are a list."""
+    here: list[object] = []
+    monkeypatch.setattr(vips, "CONFIGURATION", tmp_path)
+    monkeypatch.setattr(ocf, "RUNTIME", tmp_path / "run")
+    monkeypatch.setattr(vips, "held", lambda asked: [vip for vip in asked if vip in here])
+    monkeypatch.setattr(vips, "batch", lambda lines: here.clear() if "del" in str(lines) else None)
+
+    def bring_up(group: str, found: list[object]) -> None:
+        worker.told.append("addresses")
+        here.extend(found)
+        ocf.remember(vips.mark(group), vips.write(found))
+
+    monkeypatch.setattr(vips, "_bring_up", bring_up)
+    (tmp_path / "office").write_text(LIST)
+    return {"group": "office", "steer": "true", "fifo": str(worker.fifo), "state_file": str(worker.state)}
+
+
+def test_a_group_that_steers_opens_the_gate_before_its_addresses(worker: Worker, group: dict[str, str]) -> None:
+    assert vips.monitor(group) == ocf.OCF_NOT_RUNNING
+    assert vips.start(group) == ocf.OCF_SUCCESS
+    assert vips.monitor(group) == ocf.OCF_SUCCESS
+    assert vips.stop(group) == ocf.OCF_SUCCESS
+    assert vips.monitor(group) == ocf.OCF_NOT_RUNNING
+    worker.close()
+    assert worker.told == ["MASTER", "addresses", "BACKUP"]
+    assert list(worker.instances) == ["vips-office"]
+
+
+def test_a_group_does_not_come_up_behind_a_closed_gate(worker: Worker, group: dict[str, str]) -> None:
+    worker.gate = "closed"
+    with pytest.raises(ocf.Failed, match="would forward nothing"):
+        vips.start(group)
+    worker.close()
+    assert "addresses" not in worker.told
+
+
+def test_a_worker_that_lost_its_memory_is_told_which_groups_are_here(worker: Worker, group: dict[str, str]) -> None:
+    vips.start(group)
+    worker.instances.clear()
+    worker.state.write_text(json.dumps({"instances": {}}))
+    assert vips.monitor(group) == ocf.OCF_SUCCESS
+    worker.close()
+    assert worker.told == ["MASTER", "addresses", "MASTER"]
+
+
+def test_a_group_stops_without_a_worker(
+    worker: Worker, group: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vips.start(group)
+    worker.close()
+    monkeypatch.setattr(orders, "RESTART_S", 0.0)
+    assert vips.stop(group) == ocf.OCF_SUCCESS
+
+
+def test_beside_groups_that_steer_only_readiness_is_told(
+    worker: Worker, given: dict[str, str], group: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(ocf, "run", lambda argv: (told.append(argv), (0, ""))[1])
+    given["steer"] = "false"
+    worker.in_step = False
+    states.start(given)
+    # A node that serves is the one from which the others have their states.
+    vips.start(group)
+    assert states.monitor(given) == ocf.OCF_SUCCESS
+    vips.stop(group)
+    states.monitor(given)
+    worker.close()
+    attribute = ["crm_attribute", "--name", "linuxha-states", "--lifetime", "reboot", "--update"]
+    assert told == [[*attribute, "0"], [*attribute, "5000"], [*attribute, "0"]]
+    assert worker.instances["states"] == {"state": "BACKUP"}

@@ -169,7 +169,7 @@ TABLE = {
     "resyncing": (put("fw2/worker/states", "resyncing"), "edge/fw2/conntrackd", "are resyncing", "error", True),
     "states unknown": (put("fw2/worker/states", "unknown"), "edge/fw2/conntrackd", "are unknown", "error", True),
     "behind": (put("fw2/conntrack/entries", 949), "edge/fw2/conntrackd", "949 states in the kernel", "error", True),
-    "ahead": (put("fw2/conntrack/entries", 1051), "edge/fw2/conntrackd", "has only 1000", "warning", True),
+    "ahead": (put("fw2/conntrack/entries", 1051), "edge/fw2/conntrackd", "only 1000", "warning", True),
     "no count": (put("fw2/conntrack/entries", None), "edge/fw2/conntrackd", "does not tell", "error", False),
     "not offered": (put("fw1/conntrack/entries", 1051), "edge/fw1/conntrackd", "1000 of the 1051", "warning", True),
     "owner's gate closed": (
@@ -459,3 +459,77 @@ def test_groups_may_be_on_different_nodes_and_are_not_divided() -> None:
     for held_apart, groups in ((True, {"edge": VIPS}), (False, {"a": VIPS[:1], "b": VIPS[1:]})):
         found = findings(nodes, expected(groups=groups))
         assert any("are divided" in item.what for item in found) is held_apart
+
+
+# --- several groups: two nodes serve, one is spare
+
+GROUPS = {"left": VIPS[:1], "right": VIPS[1:]}
+
+
+def instances(*groups: str) -> dict[str, dict[str, Any]]:
+    """What the worker of a node knows: it is MASTER of these groups."""
+    states = {"states": "BACKUP", **{f"vips-{name}": "MASTER" if name in groups else "BACKUP" for name in GROUPS}}
+    return {name: {"state": state, "since": 0, "priority": 100} for name, state in states.items()}
+
+
+def shared() -> tuple[Nodes, Expectation]:
+    """fw1 serves 1000 connections, fw2 600, fw3 none; all three know all of them."""
+    nodes = {"fw1": node(True), "fw2": node(True), "fw3": node(False)}
+    for name, groups in (("fw1", ["left"]), ("fw2", ["right"]), ("fw3", [])):
+        nodes[name]["worker"]["instances"] = instances(*groups)
+    nodes["fw1"]["held"], nodes["fw2"]["held"] = VIPS[:1], VIPS[1:]
+    nodes["fw2"]["conntrackd"]["internal"] = 600
+    for info in nodes.values():
+        info["conntrack"]["entries"] = 1605
+        info["cluster"] = cluster(nodes=[{**cluster()["nodes"][0], "name": name} for name in nodes])
+    wanted = Expectation("edge", list(nodes), VIPS, immediate=True, manager="pacemaker", groups=GROUPS)
+    return nodes, wanted
+
+
+def test_each_group_has_its_owner_and_all_know_all_states() -> None:
+    nodes, wanted = shared()
+    assert findings(nodes, wanted) == ()
+    reports = [Report(name, info) for name, info in nodes.items()]
+    assert summary(wanted, reports)[0] == "cluster edge: owners fw1 of left, fw2 of right"
+
+
+@pytest.mark.parametrize("name", ["fw1", "fw2", "fw3"])
+def test_a_node_that_lacks_states_of_another_group(name: str) -> None:
+    nodes, wanted = shared()
+    nodes[name]["conntrack"]["entries"] -= 100
+    (found,) = findings(nodes, wanted)
+    assert found.path == f"edge/{name}/conntrackd"
+    assert "offered by fw1 and fw2" in found.what
+
+
+def test_both_groups_on_one_node_is_fine() -> None:
+    nodes, wanted = shared()
+    nodes["fw1"]["worker"]["instances"] = instances("left", "right")
+    nodes["fw2"]["worker"]["instances"] = instances()
+    nodes["fw1"]["held"], nodes["fw2"]["held"] = list(VIPS), []
+    nodes["fw1"]["conntrackd"]["internal"], nodes["fw2"]["conntrackd"]["internal"] = 1600, 3
+    nodes["fw2"]["worker"]["active"] = False
+    assert findings(nodes, wanted) == ()
+
+
+def test_a_group_without_an_owner_is_told_and_nothing_that_follows_from_it() -> None:
+    nodes, wanted = shared()
+    nodes["fw2"]["held"], nodes["fw2"]["worker"]["instances"] = [], instances()
+    (found,) = findings(nodes, wanted)
+    assert "no node holds 2001:db8:1::1" in found.what
+
+
+def test_a_group_whose_node_does_not_know_that_it_serves_it() -> None:
+    nodes, wanted = shared()
+    nodes["fw2"]["worker"]["instances"] = instances("left")
+    (found,) = findings(nodes, wanted)
+    assert found.path == "edge/fw2/pacemaker"
+    assert "is not MASTER of vips-right" in found.what
+
+
+def test_the_gate_of_every_owner_has_to_be_open() -> None:
+    nodes, wanted = shared()
+    nodes["fw2"]["rules"]["status"]["gate"] = dict.fromkeys(("ipv4", "ipv6"), "closed")
+    nodes["fw2"]["worker"]["gate"] = "closed"
+    (found,) = findings(nodes, wanted)
+    assert found.what == "closed on the owner: nothing is forwarded"

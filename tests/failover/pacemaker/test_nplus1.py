@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Two active nodes and one spare: each group of addresses moves on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from lab import playbook
+from lab.cases import find
+from lab.pair import Pair
+from lab.session import Measured
+from tests.failover.live import INVENTORIES, NAME, deployed, heal, measure, observe, sound
+
+pytestmark = pytest.mark.full
+
+FLOWS = 200
+
+
+@pytest.fixture(scope="module")
+def three() -> Iterator[Pair]:
+    with deployed(f"{NAME}-nplus1", INVENTORIES / "pacemaker_nplus1") as lab:
+        yield Pair(lab, lab.clusters[0])
+
+
+@pytest.fixture
+def pair(three: Pair) -> Iterator[Pair]:
+    three.wait_steady()
+    yield three
+    heal(three)
+
+
+def names(pair: Pair) -> Mapping[str, str]:
+    return {group: node.name for group, node in pair.owners().items()}
+
+
+def changes(pair: Pair, measured: Measured) -> Mapping[str, set[int]]:
+    """How often the addresses of each group changed their owner, as their neighbours saw it."""
+    return {
+        group: {item.changes for item in measured.owners.vips if item.vip in vips}
+        for group, vips in pair.groups.items()
+    }
+
+
+def test_each_group_has_its_primary_node_and_one_node_is_spare(pair: Pair) -> None:
+    assert names(pair) == {"office": "fw1", "shop": "fw2"}
+    assert pair.standby().name == "fw3"
+    told = playbook.play(pair.lab, "verify", show=None).output
+    assert "owners fw1 of office, fw2 of shop" in told
+    assert playbook.play(pair.lab, "site", show=None).changed == 0
+
+
+def test_a_power_cut_moves_one_group_to_the_spare_and_nobody_else_notices(pair: Pair) -> None:
+    before, spare = names(pair), pair.standby().name
+
+    cut, returned = observe(pair, [find(pair.cluster, "power_cut")], FLOWS)
+
+    assert cut.window.problems == []
+    assert names(pair) == {**before, "office": spare}
+    assert changes(pair, cut) == {"office": {1}, "shop": {0}}
+    assert changes(pair, returned) == {"office": {0}, "shop": {0}}
+    for measured in (cut, returned):
+        assert measured.owners.dual_owner_ms == 0
+        assert measured.leaks.leaked == 0
+        assert measured.window.flows is not None
+        assert measured.window.flows.survived == FLOWS, measured.window.flows.failures[:3]
+        assert measured.window.flows.resets == 0
+    gaps = {item.direction: item.gap_ms for item in cut.blackout.streams}
+    assert max(gap for way, gap in gaps.items() if "office" in way) > max(
+        gap for way, gap in gaps.items() if "shop" in way
+    )
+    playbook.play(pair.lab, "verify", show=None)
+
+
+def test_a_planned_move_of_one_node_loses_nothing(pair: Pair) -> None:
+    sound(measure(pair, "planned", flows=FLOWS))

@@ -78,6 +78,10 @@ ansible_facts:
           description: How the cluster moves its addresses.
           type: str
           sample: keepalived
+        failover_role:
+          description: The role that moves the addresses of a node.
+          type: str
+          sample: linuxha.firewall.keepalived
         profile:
           description: Timing profile.
           type: str

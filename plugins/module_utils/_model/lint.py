@@ -112,7 +112,9 @@ def _pacemaker(c: t.Cluster, path: str, problems: Problems) -> None:
         )
     fencing = c.pacemaker.fencing
     alike = len({device.delay_s for device in fencing.devices}) == 1
-    if len(c.nodes) == 2 and alike and not fencing.priority_delay_s:
+    # With a quorum device only the half that has its vote may cut off the other.
+    race = len(c.nodes) == 2 and c.pacemaker.quorum_device is None
+    if race and alike and not fencing.priority_delay_s:
         problems.warn(
             "fence-race",
             f"{path}.pacemaker.fencing.priority_delay_s",

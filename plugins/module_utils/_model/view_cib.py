@@ -3,9 +3,9 @@
 
 """View for the pacemaker role: the whole configuration of a firewall cluster, in the vocabulary of the module cib.
 
-One resource with all virtual addresses of each group, clones that look after the connectivity, and `states-clone`: with one
-group it is promotable and its promoted instance serves; with several it is a plain clone and each group chooses its node, since
-the addresses would follow the promoted role to where another group wants to be (decision 0016).
+One resource with all virtual addresses of each group, clones that look after the connectivity, and `states-clone`. With
+one group that is promotable and its promoted instance serves. With several it is a plain clone and each group chooses
+its node: addresses would follow the promoted role to where another group wants to be (decision 0016).
 """
 
 from __future__ import annotations

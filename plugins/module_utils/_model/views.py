@@ -29,6 +29,10 @@ def _topology(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     return view_vrrp.role_variables(cluster, node)
 
 
+#: What moves the addresses of a node, by topology; the roles of a whole cluster come after it.
+FAILOVER_ROLES = {"keepalived": "linuxha.firewall.keepalived", "pacemaker": "linuxha.firewall.ocf_agents"}
+
+
 def _instances(cluster: t.Cluster, node: t.Node) -> list[str]:
     """What the takeover worker of a node hears of."""
     if cluster.topology == "pacemaker":
@@ -43,6 +47,7 @@ def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     return {
         "cluster": cluster.name,
         "topology": cluster.topology,
+        "failover_role": FAILOVER_ROLES[cluster.topology],
         "profile": cluster.profile.name,
         "node": node.name,
         "nodes": [n.name for n in cluster.nodes],

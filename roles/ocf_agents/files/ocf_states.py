@@ -5,8 +5,8 @@
 conntrackd itself is run by systemd, which restarts it: what Pacemaker decides is which node uses the states. The
 takeover worker does the steps; a promotion ends when the urgent ones are done.
 
-Where groups of addresses have nodes of their own nothing is promoted: ocf:linuxha:vips tells the worker which groups the
-node serves, and this agent tells the cluster which nodes have the states.
+Where groups of addresses have nodes of their own nothing is promoted: ocf:linuxha:vips tells the worker which groups
+the node serves, and this agent tells the cluster which nodes have the states.
 """
 
 from __future__ import annotations

@@ -265,8 +265,8 @@ AGENT = ocf.Agent(
         ocf.Parameter(
             "steer",
             "false",
-            "Whether these addresses steer the takeover worker: true where each group has a node of its own. A start then "
-            "ends when the gate is open, and a node that has no such group any more gives way.",
+            "Whether these addresses steer the takeover worker: true where each group has a node of its own. Then a "
+            "start has the gate opened first, and a node that has no such group any more gives way.",
         ),
         *ocf.WORKER,
     ),

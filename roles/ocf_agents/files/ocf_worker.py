@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""How the resource agents talk to the takeover worker: orders into its FIFO, answers from the state that it publishes."""
+"""How the resource agents talk to the takeover worker: orders into its FIFO, answers from what it publishes."""
 
 from __future__ import annotations
 

@@ -81,3 +81,10 @@ def test_every_code_has_a_test() -> None:
 def test_errors_cannot_be_accepted(changed: Callable[..., model.Loaded]) -> None:
     found = changed({"cluster.vrrp.vrid": 256, "cluster.accept_warnings": ["vrid"]})
     assert {p.code for p in found.errors} == {"vrid", "accept-unknown"}
+
+
+def test_with_a_quorum_device_only_one_half_may_fence(changed: Callable[..., model.Loaded]) -> None:
+    devices = {"devices": [{"name": "pdu", "agent": "fence_x", "nodes": ["fw1", "fw2"]}]}
+    for device, codes in (({}, ["fence-race"]), ({"quorum_device": {"host": "203.0.113.20"}}, [])):
+        loaded = changed({"cluster.topology": "pacemaker", "cluster.pacemaker": {"fencing": devices, **device}})
+        assert [p.code for p in loaded.warnings] == codes

@@ -275,7 +275,10 @@ def test_several_groups_on_three_nodes(changed: Changed) -> None:
     assert resources["states"]["params"] == {"steer": False}
     assert resources["vips-red"]["params"]["steer"] is True
     together = [item for item in constraints(cluster) if item.get("with") == "states-clone"]
-    assert [(item["resource"], item["score"]) for item in together] == [("vips-blue", "INFINITY"), ("vips-red", "INFINITY")]
+    assert [(item["resource"], item["score"]) for item in together] == [
+        ("vips-blue", "INFINITY"),
+        ("vips-red", "INFINITY"),
+    ]
     # Health and readiness are judged for each group.
     rules = {item["id"]: item["resource"] for item in constraints(cluster) if "rules" in item}
     assert rules == {

@@ -317,9 +317,7 @@ def test_a_worker_that_lost_its_memory_is_told_which_groups_are_here(worker: Wor
     assert worker.told == ["MASTER", "addresses", "MASTER"]
 
 
-def test_a_group_stops_without_a_worker(
-    worker: Worker, group: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_group_stops_without_a_worker(worker: Worker, group: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     vips.start(group)
     worker.close()
     monkeypatch.setattr(orders, "RESTART_S", 0.0)

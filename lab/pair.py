@@ -103,7 +103,7 @@ class Pair:
             seen.update({name: self.state(node) for name, node in self.nodes.items()})
             owners = owners_of(self.groups, {name: state.held for name, state in seen.items()})
             return owners is not None and all(
-                state.vrrp == {"MASTER"} if name in owners.values() else self._stands_by(state)
+                self._serves(state) if name in owners.values() else self._stands_by(state)
                 for name, state in seen.items()
             )
 
@@ -117,10 +117,12 @@ class Pair:
             raise LabError(f"cluster {self.cluster.name} is not steady after {timeout:.0f} s: {shown}") from problem
         return self.active()
 
+    def _serves(self, state: NodeState) -> bool:
+        # Of several groups a node is MASTER of those that it holds.
+        return "MASTER" in state.vrrp if len(self.groups) > 1 else state.vrrp == {"MASTER"}
+
     def _stands_by(self, state: NodeState) -> bool:
-        # Pacemaker promotes a node for each group, also while one node holds two of them.
-        roles = {"BACKUP", "MASTER"} if len(self.groups) > 1 else {"BACKUP"}
-        return len(state.vrrp) == 1 and state.vrrp <= roles and state.states == "in-step"
+        return state.vrrp == {"BACKUP"} and state.states == "in-step"
 
     def drain(self, node: NodeHost, on: bool) -> None:
         """Ask a node to give its addresses up, or to be available again (the planned switchover)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .cases import Case
@@ -119,7 +119,8 @@ class Session:
         self.pair.wait_steady()
 
     def _measure(self, name: str, before: str, moves: bool, act: Callable[[], None]) -> Window:
-        wanted = self.pair.held(self.pair.nodes[before])
+        held = self.pair.held(self.pair.nodes[before])
+        wanted = [vips for vips in self.pair.groups.values() if vips <= held]
         fault_ns = time.monotonic_ns()
         act()
         problems: list[str] = []
@@ -137,10 +138,12 @@ class Session:
         self.windows.append(window)
         return window
 
-    def _successor(self, before: str, wanted: frozenset[str]) -> str | None:
+    def _successor(self, before: str, wanted: Sequence[frozenset[str]]) -> str | None:
+        """The node that has the first of these groups, once other nodes have all of them."""
         # The old owner is not asked: without power it keeps its addresses in a kernel that nobody can reach.
-        others = ((name, node) for name, node in self.pair.nodes.items() if name != before)
-        return next((name for name, node in others if self.pair.held(node) >= wanted), None)
+        held = {name: self.pair.held(node) for name, node in self.pair.nodes.items() if name != before}
+        found = [next((name for name, vips in held.items() if vips >= group), None) for group in wanted]
+        return found[0] if found and None not in found else None
 
     def finish(self) -> list[Measured]:
         """Stop all traffic and say what was seen in every window."""

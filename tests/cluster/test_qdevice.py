@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -210,6 +211,38 @@ def test_a_change_of_the_device_restarts_its_client_only(cluster: Cluster) -> No
     assert started(cluster, "corosync") == before
     assert starts(cluster) == count
     deploy(cluster.lab, device=DEVICE)
+
+
+def test_the_last_node_goes_on_by_the_other_algorithm_and_heuristics_are_asked(cluster: Cluster) -> None:
+    """lms: the device votes for whoever is left. A command that fails on one node costs it the vote of a split."""
+    sound = "/run/linuxha-sound"
+    for node in cluster.nodes:
+        cluster.run("touch", sound, node=node)
+    heuristics = {"mode": "on", "exec_sound": f"/usr/bin/test -e {sound}", "interval": 5000}
+    deploy(cluster.lab, device={**DEVICE, "algorithm": "lms", "heuristics": heuristics})
+    wait_whole(cluster, device=True)
+    assert deploy(cluster.lab, device={**DEVICE, "algorithm": "lms", "heuristics": heuristics}).changed == 0
+    for node in cluster.nodes:
+        told = cluster.run("corosync-qdevice-tool", "-sv", node=node)
+        assert re.search(r"Algorithm:\s+(LMS|Last man standing)", told), told
+        wait(lambda node=node: heard(cluster, node) == "Pass", 30)
+    cluster.run("rm", sound, node="edge1")
+    wait(lambda: heard(cluster, "edge1") == "Fail", 30)
+    assert heard(cluster, "edge2") == "Pass"
+    faults = Faults(cluster.lab)
+    faults.cut(cluster.lab.nodes["edge2"], ["sync0", "sync1"])
+    wait(lambda: serving(cluster) == ["edge2"], 60)
+    wait(lambda: not quorate(cluster, "edge1"), 30)
+    assert quorate(cluster, "edge2")
+    faults.mend()
+    wait_whole(cluster, device=True)
+    deploy(cluster.lab, device=DEVICE)
+
+
+def heard(cluster: Cluster, node: str) -> str:
+    """What the heuristics of a node said last."""
+    found = re.search(r"Heuristics result:\s+(\w+)", cluster.run("corosync-qdevice-tool", "-sv", node=node))
+    return found[1] if found else ""
 
 
 def test_a_new_name_restarts_node_by_node_and_moves_at_most_once(cluster: Cluster) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from itertools import combinations
 from typing import Any
 
 from . import types as t
@@ -27,7 +26,6 @@ COMMIT_S = 30
 REACHABLE = 100_000
 PREFERRED = 100
 RECHECK_S = 60
-APART = -50
 
 
 def role_variables(cluster: t.Cluster) -> dict[str, Any]:
@@ -44,7 +42,7 @@ def role_variables(cluster: t.Cluster) -> dict[str, Any]:
 
 def configuration(cluster: t.Cluster) -> dict[str, Any]:
     resources = [*_states(cluster), *_vips(cluster), *_pings(cluster), *_devices(cluster)]
-    constraints = [*_together(cluster), *_preferences(cluster), *_connectivity(cluster), *_apart(cluster)]
+    constraints = [*_together(cluster), *_preferences(cluster), *_connectivity(cluster)]
     found: dict[str, Any] = {
         "properties": _properties(cluster),
         "resource_defaults": {
@@ -77,12 +75,12 @@ def _properties(cluster: t.Cluster) -> dict[str, Any]:
     return {**found, **cluster.pacemaker.properties}
 
 
-def _apart_from_each_other(cluster: t.Cluster) -> bool:
+def _several(cluster: t.Cluster) -> bool:
     return len(cluster.vip_groups) > 1
 
 
 def _states(cluster: t.Cluster) -> list[dict[str, Any]]:
-    if _apart_from_each_other(cluster):
+    if _several(cluster):
         return [
             {
                 "id": "states",
@@ -130,7 +128,7 @@ def digest(cluster: t.Cluster, group: str) -> str:
 
 
 def _vips(cluster: t.Cluster) -> list[dict[str, Any]]:
-    steer: dict[str, Any] = {"steer": True} if _apart_from_each_other(cluster) else {}
+    steer: dict[str, Any] = {"steer": True} if _several(cluster) else {}
     return [
         {
             "id": f"vips-{group.name}",
@@ -211,7 +209,7 @@ def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for group in cluster.vip_groups:
         vips = f"vips-{group.name}"
-        if _apart_from_each_other(cluster):
+        if _several(cluster):
             found.append({"type": "colocation", "resource": vips, "with": STATES, "score": "INFINITY"})
             found.append({"type": "order", "first": STATES, "then": vips})
             continue
@@ -225,7 +223,12 @@ def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
 
 
 def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
-    """The primary node first. It takes back what it has lost only with `preempt`."""
+    """The primary node first. It takes back what it has lost only with `preempt`.
+
+    Where that says nothing, Pacemaker spreads resources evenly over nodes of equal score (placement-strategy, Pacemaker
+    Explained), so a group that lost its node goes to a free one. A colocation of groups with a negative score would not
+    do: it has the group that others depend on placed before them, wherever they are.
+    """
     first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
     score = cluster.pacemaker.stickiness + PREFERRED if cluster.preempt else PREFERRED
     return [
@@ -246,7 +249,7 @@ def _connectivity(cluster: t.Cluster) -> list[dict[str, Any]]:
     for group in cluster.pacemaker.ping_groups:
         name = f"ping-{group.name}"
         rules[name] = {"rule": f"{name} gt number 0", "score": REACHABLE}
-    if not _apart_from_each_other(cluster):
+    if not _several(cluster):
         return [_better(f"location-{name}", STATES, {**rule, "role": "Promoted"}) for name, rule in rules.items()]
     rules["states"] = {"rule": f"defined {IN_STEP}", "score_attribute": IN_STEP}
     return [
@@ -259,14 +262,6 @@ def _connectivity(cluster: t.Cluster) -> list[dict[str, Any]]:
 def _better(constraint: str, resource: str, rule: dict[str, Any]) -> dict[str, Any]:
     """Where the rule holds a resource is better off."""
     return {"type": "location", "id": constraint, "resource": resource, "rules": [rule]}
-
-
-def _apart(cluster: t.Cluster) -> list[dict[str, Any]]:
-    """Groups avoid each other's node; once there, stickiness keeps them."""
-    return [
-        {"type": "colocation", "resource": f"vips-{right.name}", "with": f"vips-{left.name}", "score": APART}
-        for left, right in combinations(cluster.vip_groups, 2)
-    ]
 
 
 def _away_from_their_nodes(cluster: t.Cluster) -> list[dict[str, Any]]:

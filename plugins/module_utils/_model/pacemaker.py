@@ -14,6 +14,7 @@ def validate(cluster: t.Cluster, path: str, problems: Problems) -> None:
     _ids(cluster, problems)
     _groups(cluster, path, problems)
     _injection(cluster, path, problems)
+    _stickiness(cluster, path, problems)
     _devices(cluster, f"{path}.pacemaker.fencing", problems)
     _quorum(cluster, f"{path}.pacemaker.quorum_device", problems)
     _ping_groups(cluster, f"{path}.pacemaker.ping_groups", problems)
@@ -48,6 +49,17 @@ def _groups(cluster: t.Cluster, path: str, problems: Problems) -> None:
             if vip.group not in names:
                 where = f"{path}.networks.{network.name}.vips[{number}].group"
                 problems.error("group", where, vip.group, "no such group in vip_groups", nearest(vip.group, names))
+
+
+def _stickiness(cluster: t.Cluster, path: str, problems: Problems) -> None:
+    if len(cluster.vip_groups) > 1 and cluster.pacemaker.stickiness < view_cib.PREFERRED:
+        problems.error(
+            "groups-stickiness",
+            f"{path}.pacemaker.stickiness",
+            cluster.pacemaker.stickiness,
+            f"is too little for {len(cluster.vip_groups)} vip_groups",
+            f"Groups would follow the free node: write at least {view_cib.PREFERRED}, and preempt for a way back.",
+        )
 
 
 def _injection(cluster: t.Cluster, path: str, problems: Problems) -> None:

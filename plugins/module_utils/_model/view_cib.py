@@ -223,12 +223,7 @@ def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
 
 
 def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
-    """The primary node first. It takes back what it has lost only with `preempt`.
-
-    Where that says nothing, Pacemaker spreads resources evenly over nodes of equal score (placement-strategy, Pacemaker
-    Explained), so a group that lost its node goes to a free one. A colocation of groups with a negative score would not
-    do: it has the group that others depend on placed before them, wherever they are.
-    """
+    """The primary node first. It takes back what it has lost only with `preempt`."""
     first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
     score = cluster.pacemaker.stickiness + PREFERRED if cluster.preempt else PREFERRED
     return [

@@ -27,9 +27,11 @@ MARK = ocf.RUNTIME / "ocf-states"
 # How willing a node is to be promoted. One without the states of its peers serves only where no other can.
 IN_STEP, BEHIND = 100, 5
 # The same for addresses that choose their nodes, as an attribute: more than any preference or stickiness, and less than
-# one carrier.
+# one carrier. A node is worth a little less for each group that it serves, so that a group which lost its node goes to
+# a free one; less than a preference or the stickiness, so that nothing moves for it.
 ATTRIBUTE = "linuxha-states"
 PREFERRED = 5000
+SERVES, MOST = 10, 9
 
 
 def mark() -> Tuple[str, str]:
@@ -43,7 +45,7 @@ def offer(given: Dict[str, str], role: str) -> None:
     if given["steer"] == "true":
         name, score = ["--promotion"], IN_STEP if _in_step(given) else BEHIND
     else:
-        name, score = ["--name", ATTRIBUTE], PREFERRED if _in_step(given) else 0
+        name, score = ["--name", ATTRIBUTE], PREFERRED - _served(given) * SERVES if _in_step(given) else 0
     if mark()[1] == str(score):
         return
     code, text = ocf.run(["crm_attribute", *name, "--lifetime", "reboot", "--update", str(score)])
@@ -96,6 +98,13 @@ def _in_step(given: Dict[str, str]) -> bool:
     return given["replicated"] != "true" or bool(document.get("active")) or document.get("states") == "in-step"
 
 
+def _served(given: Dict[str, str]) -> int:
+    """Groups that this node serves, as far as they count."""
+    _unused, document = worker.heard(given["state_file"], NAME)
+    masters = [one for one in document.get("instances", {}).values() if one.get("state") == "MASTER"]
+    return min(len(masters), MOST)
+
+
 def validate(given: Dict[str, str]) -> int:
     if not Path(given["fifo"]).is_fifo():
         raise ocf.Failed(f"{given['fifo']}: no FIFO: deploy the role takeover", ocf.OCF_ERR_INSTALLED)
@@ -108,7 +117,8 @@ AGENT = ocf.Agent(
     "Promotable clone over all nodes of a firewall cluster. The promoted node is the one that serves: the takeover "
     "worker commits the states of its peers where that is needed and opens the gate before the promotion ends. Nodes "
     "without the states of their peers are promoted only when no other node can be. With steer=false it is a plain "
-    f"clone: the node attribute {ATTRIBUTE} is {PREFERRED} where the states are and 0 where they are not.",
+    f"clone: the node attribute {ATTRIBUTE} is {PREFERRED} where the states are, {SERVES} less for each group that the "
+    "node serves, and 0 where the states are not.",
     (
         *ocf.WORKER,
         ocf.Parameter(

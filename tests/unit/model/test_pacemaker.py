@@ -308,6 +308,18 @@ def test_several_groups_need_states_in_the_kernel(changed: Changed) -> None:
     assert problem.path == "firewall_cluster[edge].conntrackd.immediate"
 
 
+@pytest.mark.parametrize(("stickiness", "codes"), [(0, ["groups-stickiness"]), (99, ["groups-stickiness"]), (100, [])])
+def test_several_groups_do_not_follow_the_free_node(changed: Changed, stickiness: int, codes: list[str]) -> None:
+    loaded = build(
+        changed,
+        {**NONE, "stickiness": stickiness},
+        vip_groups={"blue": {"primary": "fw1"}, "red": {"primary": "fw2"}},
+        networks__wan__vips=[{"address": "192.0.2.1", "group": "blue"}, {"address": "192.0.2.9", "group": "red"}],
+        networks__lan__vips=[],
+    )
+    assert [problem.code for problem in loaded.errors] == codes
+
+
 def test_a_quorum_device(changed: Changed) -> None:
     cluster = build(changed, {**NONE, "quorum_device": {"host": "203.0.113.20"}}).clusters[0]
     variables = model.views.role_variables(cluster, cluster.nodes[0])

@@ -339,5 +339,15 @@ def test_beside_groups_that_steer_only_readiness_is_told(
     states.monitor(given)
     worker.close()
     attribute = ["crm_attribute", "--name", "linuxha-states", "--lifetime", "reboot", "--update"]
-    assert told == [[*attribute, "0"], [*attribute, "5000"], [*attribute, "0"]]
+    assert told == [[*attribute, "0"], [*attribute, "4990"], [*attribute, "0"]]
     assert worker.instances["states"] == {"state": "BACKUP"}
+
+
+def test_a_node_is_worth_less_for_each_group_it_serves_and_never_a_preference(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    given = {"state_file": str(state)}
+    for count, served in ((0, 0), (1, 1), (2, 2), (30, 9)):
+        groups = {f"vips-{number}": {"state": "MASTER"} for number in range(count)}
+        state.write_text(json.dumps({"instances": {"states": {"state": "BACKUP"}, **groups}}))
+        assert states._served(given) == served
+    assert states.SERVES * states.MOST < 100

@@ -44,6 +44,14 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Log:
+    #: What a line in the kernel's log begins with.
+    prefix: str
+    #: As xt_limit takes it: 10/second.
+    rate: str = "10/second"
+
+
+@dataclass(frozen=True)
 class FlatRule:
     name: str
     #: Where it stands in the input, as `firewall_policy.rules[3]`.
@@ -56,6 +64,7 @@ class FlatRule:
     action: str = "accept"
     #: Rate and connection limits, schedules: the rule decides only about some of the packets that it matches.
     conditions: tuple[str, ...] = ()
+    log: Optional[Log] = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""Large policies that look like real ones, and how long their analysis takes: `python -m tests.tools.policies 1000 10000`.
+"""Large policies that look like real ones, and how long their analysis takes.
+
+`python -m tests.tools.policies 1000 10000 [realistic] [one-pair] [grid]`
 
 The same seed gives the same policy. About one rule in fifty is a mistake of the kinds that findings are about.
 """
@@ -65,7 +67,7 @@ def services(random: Random, family: int) -> tuple[Service, ...]:
 def realistic(count: int, seed: int = 1) -> list[FlatRule]:
     """Block lists first, then accepts between zones, sorted by nothing, as policies grow."""
     random = Random(seed)
-    found = []
+    found: list[FlatRule] = []
     for number in range(count):
         from_zone, to_zone = random.sample(ZONES, 2)
         families = random.choice([(4,), (4,), (4,), (6,), (4, 6)])
@@ -115,7 +117,9 @@ def grid(count: int) -> list[FlatRule]:
     half = count // 2
     step = 2**32 // half
     web = (Service(6, ports=((443, 443),)),)
-    rows = [Match(((n * step, (n + 1) * step - 1 if n < half - 1 else 2**32 - 1),), ADDRESSES[4], web) for n in range(half)]
+    rows = [
+        Match(((n * step, (n + 1) * step - 1 if n < half - 1 else 2**32 - 1),), ADDRESSES[4], web) for n in range(half)
+    ]
     columns = [Match(ADDRESSES[4], ((n * 7, n * 7),), web) for n in range(count - half)]
     return [
         FlatRule(f"rule-{n}", f"rules[{n}]", ("wan",), ("dmz",), {4: match}, "accept" if n < half else "drop")

@@ -31,7 +31,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.order imp
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 
 #: Contradictions named per rule: a rule that crosses more is not understood by reading on.
-_CROSSINGS = 20
+_CROSSINGS = 8
 
 
 def analyse(

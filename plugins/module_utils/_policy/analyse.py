@@ -9,6 +9,7 @@ docs/guides/findings.md. The rules are those of the user, in order; defaults of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import analyse_nat, space
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import (
@@ -59,6 +60,8 @@ def _never_matching(entries: Sequence[Entry]) -> Iterator[Finding]:
 
 def _hidden(order: Order) -> Iterator[Finding]:
     for each in order.hidden():
+        if each.same and order.entries[each.number].helps:
+            continue
         yield (_redundant if each.same else _shadowed)(order.entries, each)
 
 
@@ -128,14 +131,13 @@ def _wide(rules: Sequence[FlatRule], order: Order, context: Context) -> Iterator
         if rule.action != "accept" or not set(rule.from_zones) & set(context.untrusted):
             continue
         for cell in order.where.get(number, ()):
-            zone = next((pair[0] for pair in cell.pairs if pair[0] in context.untrusted), None)
+            pair = next((pair for pair in cell.pairs if pair[0] in context.untrusted), None)
             side = _open_side(rule, cell.family)
-            packet = order.live_packet(number, [cell]) if zone and side else None
-            if packet is not None:
+            packet = order.live_packet(number, [cell]) if pair and side else None
+            if packet is not None and pair is not None:
                 place = order.entries[number].place
-                text = (
-                    f"{names([place])} accepts every service with any {side} from the zone {zone}, which is untrusted"
-                )
+                packet = replace(packet, from_zone=pair[0], to_zone=pair[1])
+                text = f"{names([place])} accepts every service with any {side} from {pair[0]}, which is untrusted"
                 remedy = f"Name the services, or the {side} that is meant."
                 yield finding("wide", [place], text, remedy, packet)
                 break

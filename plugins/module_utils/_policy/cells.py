@@ -41,8 +41,10 @@ class Entry:
     effect: Hashable
     #: It decides only about some of the packets it matches, so it hides nothing.
     conditional: bool = False
-    #: Taking it away is noticed although the verdicts stay the same.
-    noticed: bool = False
+    #: It writes to the log about what it decides.
+    logs: bool = False
+    #: It does something that does not depend on its place, as giving a helper to connections.
+    helps: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +106,9 @@ def rule_entry(rule: FlatRule) -> Entry:
         boxes=_boxes(rule),
         effect=rule.action,
         conditional=bool(rule.conditions),
-        noticed=bool(rule.log) or bool(getattr(rule, "helpers", ())),
+        logs=bool(rule.log),
+        # Not every form of a rule has them.
+        helps=bool(getattr(rule, "helpers", ())),
     )
 
 

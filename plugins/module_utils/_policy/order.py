@@ -76,12 +76,13 @@ class Order:
     def needless(self) -> list[tuple[int, tuple[int, ...]]]:
         """Entries whose packets what follows decides in the same way, with what follows (nothing: the default).
 
-        Taking all of them away at once changes nothing: the search goes from the last to the first, and forgets
-        each before it looks at the next.
+        Any of them, and of the hidden ones, can be taken away in any order: what is forgotten is not counted on any
+        more, but still stands in the way where it decides otherwise. The search goes from the last to the first.
         """
         found = []
         for number in sorted(self.where, reverse=True):
-            if self.entries[number].noticed or self._is_gone(number):
+            entry = self.entries[number]
+            if entry.logs or entry.helps or self._is_gone(number):
                 continue
             by = self._followed(number, None)
             if by is not None:
@@ -177,8 +178,8 @@ class Order:
 
     def _followed_in(self, cell: Cell, number: int, effect: Hashable, only: Optional[set[int]]) -> Optional[int]:
         earlier = self._earlier(cell, number)
-        later = cell.all & cell.after(number) & ~self._gone[cell]
-        alike = later & cell.firm & cell.of_effect(effect)
+        later = cell.all & cell.after(number)
+        alike = later & cell.firm & cell.of_effect(effect) & ~self._gone[cell]
         if only is not None:
             alike &= cell.mask_of(only)
         unlike = later & ~cell.of_effect(effect)

@@ -88,17 +88,38 @@ def broken(*raw: dict[str, Any], policy: Policy = POLICY) -> tuple[Finding, ...]
         {"name": "a", "from": "wan", "to": "shop-server", "service": "tcp/1-442", "expect": "deny"},
         {"name": "a", "from": "wan", "to": "dmz", "expect": "drop", "except": ["shop", "slow"]},
         {"name": "a", "from": "wan", "to": "dmz", "expect": "drop", "except": "shop", "conditions": "fail"},
-        {"name": "a", "from": "wan", "to": "198.51.100.181", "service": "https", "expect": "accept", "conditions": "hold"},
+        {
+            "name": "a",
+            "from": "wan",
+            "to": "198.51.100.181",
+            "service": "https",
+            "expect": "accept",
+            "conditions": "hold",
+        },
         {"name": "a", "from": "wan", "to": "2001:db8:3::/64", "expect": "drop"},
         {"name": "a", "from": "wan", "to": "lan", "expect": "drop"},
         {"name": "a", "from": "wan", "to": "dmz", "destination": "192.0.2.9", "expect": "drop"},
         {"name": "a", "from": ["lan", "dmz"], "to": "firewall", "expect": "drop"},
-        {"name": "a", "from": "lan", "to": "wan", "source": "198.51.100.0/25", "expect": "accept", "nat": {"source": "192.0.2.1"}},
-        {"name": "a", "from": "lan", "to": "wan", "source": "198.51.100.200-198.51.100.210", "expect": "accept", "nat": "none"},
+        {
+            "name": "a",
+            "from": "lan",
+            "to": "wan",
+            "source": "198.51.100.0/25",
+            "expect": "accept",
+            "nat": {"source": "192.0.2.1"},
+        },
+        {
+            "name": "a",
+            "from": "lan",
+            "to": "wan",
+            "source": "198.51.100.200-198.51.100.210",
+            "expect": "accept",
+            "nat": "none",
+        },
         {"name": "a", "from": "firewall", "to": "any", "expect": "accept"},
         {"name": "a", "from": "wan", "to": "dmz", "protocol": "icmp", "type": 8, "code": 0, "expect": "drop"},
     ],
-)  # fmt: skip
+)
 def test_what_holds(assertion: dict[str, Any]) -> None:
     assert broken(assertion) == ()
 

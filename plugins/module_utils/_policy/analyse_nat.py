@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import (
     Entry,
     Place,
     build,
-    hook_of,
     nat_entry,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
@@ -31,14 +31,24 @@ def analyse(rules: Sequence[FlatRule], nat: Sequence[FlatNat], context: Context)
 
 
 def _hidden(nat: Sequence[FlatNat], context: Context) -> Iterator[Finding]:
+    # Per entry, what each hook says in which it is asked; None: it is used there.
+    said: dict[int, list[Optional[Finding]]] = {}
     for hook in ("dnat", "snat"):
-        entries = [nat_entry(entry, hook) for entry in nat if hook_of(entry) == hook]
-        for entry in entries:
-            if not entry.pairs or not entry.boxes:
-                text = f"{names([entry.place])} matches no packet at all"
-                yield finding("never-matching", [entry.place], text, "Correct its addresses and zones, or remove it.")
-        for each in Order(entries, build(entries, context, defaults=False)).hidden():
-            yield _hidden_finding(entries, each)
+        entries = [nat_entry(entry, hook) for entry in nat]
+        order = Order(entries, build(entries, context, defaults=False))
+        hidden = {each.number: _hidden_finding(entries, each) for each in order.hidden()}
+        for number in order.where:
+            said.setdefault(number, []).append(hidden.get(number))
+    for number, entry in enumerate(nat):
+        place = Place(entry.name, entry.path)
+        if number not in said:
+            text = f"{names([place])} matches no packet at all"
+            yield finding("never-matching", [place], text, "Correct its addresses and zones, or remove it.")
+            continue
+        found = [each for each in said[number] if each is not None]
+        # An exception of both hooks has a use when it has one in either.
+        if len(found) == len(said[number]):
+            yield found[0]
 
 
 def _hidden_finding(entries: Sequence[Entry], each: Hidden) -> Finding:

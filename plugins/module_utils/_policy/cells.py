@@ -107,8 +107,7 @@ def rule_entry(rule: FlatRule) -> Entry:
         effect=rule.action,
         conditional=bool(rule.conditions),
         logs=bool(rule.log),
-        # Not every form of a rule has them.
-        helps=bool(getattr(rule, "helpers", ())),
+        helps=bool(rule.helpers),
     )
 
 
@@ -124,25 +123,28 @@ def _boxes(rule: FlatRule) -> Mapping[int, tuple[Box, ...]]:
 
 
 def nat_entry(entry: FlatNat, hook: str) -> Entry:
+    """The entry in one hook; in the other one it has no pairs."""
     found = boxes(entry.match, entry.family)
     zones = entry.from_zones if hook == "dnat" else entry.to_zones
     translation = (entry.to_addresses, entry.to_ports, entry.one_to_one)
     return Entry(
         place=Place(entry.name, entry.path),
-        pairs=tuple((zone, "") if hook == "dnat" else ("", zone) for zone in dict.fromkeys(zones)),
+        pairs=tuple(
+            (zone, "") if hook == "dnat" else ("", zone) for zone in dict.fromkeys(zones) if in_hook(entry, hook)
+        ),
         boxes={entry.family: found} if found else {},
         effect=(entry.type, translation if entry.type != "none" else None),
     )
 
 
-def hook_of(entry: FlatNat) -> str:
-    """The hook in which an entry is asked: dnat before the route, snat after it.
+def in_hook(entry: FlatNat, hook: str) -> bool:
+    """Whether an entry is asked in a hook: dnat before the route, by incoming zone, snat after it, by outgoing zone.
 
-    An exception belongs where its zones are: the outgoing one is known only after the route.
+    An exception is asked where it names zones, which may be both.
     """
     if entry.type == "none":
-        return "snat" if entry.to_zones else "dnat"
-    return entry.type
+        return bool(entry.from_zones if hook == "dnat" else entry.to_zones)
+    return entry.type == hook
 
 
 def build(entries: Sequence[Entry], context: Context, defaults: bool = True) -> list[Cell]:

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address, Net
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FlatRule, Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Taste
 
 FIREWALL = "firewall"
@@ -95,6 +95,16 @@ class Context:
             taken = ranges.normal(taken + mine)
             found[zone] = ranges.normal(found.get(zone, ()) + mine)
         return found
+
+
+def pair_defaults(rules: Iterable[FlatRule]) -> Mapping[tuple[str, str], str]:
+    """What rules that stand for defaults of pairs of zones say; the first of a pair holds."""
+    found: dict[tuple[str, str], str] = {}
+    for rule in rules:
+        for from_zone in rule.from_zones:
+            for to_zone in rule.to_zones:
+                found.setdefault((from_zone, to_zone), rule.action)
+    return found
 
 
 def addresses(family: int, found: Collection[Address]) -> Ranges:

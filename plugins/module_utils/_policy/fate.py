@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space, translate
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import Cell, build, hook_of, rule_entry
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import Cell, build, nat_entry, rule_entry
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FlatNat, FlatRule, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, choose, from_point
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
@@ -73,6 +73,10 @@ class Fates:
         self.context = policy.context
         cells = build([rule_entry(rule) for rule in policy.rules], policy.context)
         self._cells = {(cell.family, *pair): cell for cell in cells for pair in cell.pairs}
+        # Pairs of translations have one side only, so the cells of both hooks fit into one table.
+        entries = [[nat_entry(entry, hook) for entry in policy.nat] for hook in ("dnat", "snat")]
+        hooks = [cell for each in entries for cell in build(each, policy.context, defaults=False)]
+        self._hooks = {(cell.family, *pair): cell for cell in hooks for pair in cell.pairs}
 
     def flows(self, question: Question) -> Iterator[Flow]:
         for box in question.boxes:
@@ -92,7 +96,8 @@ class Fates:
         if cell is None:
             return Fate(flow, self._packet(flow, flow.after), None, default) if default in actions else None
         firm = cell.all if conditions == "hold" else cell.firm
-        left_out = cell.mask_of(number for number in cell.bits if self.policy.rules[number].name in but)
+        names = frozenset(but)
+        left_out = cell.mask_of(number for number in cell.bits if self.policy.rules[number].name in names)
         found = self._decided(cell, flow, actions, firm, left_out, cell.firm if conditions == "fail" else cell.all)
         if found is not None or default not in actions:
             return found
@@ -106,7 +111,7 @@ class Fates:
         if FIREWALL in (flow.from_zone, flow.to_zone):
             yield flow.after, None
         else:
-            yield from self._parts("snat", flow.to_zone, flow.family, flow.after)
+            yield from self._parts(self._hooks.get((flow.family, "", flow.to_zone)), flow.after)
 
     def example(self, flow: Flow, seen: Box) -> Packet:
         """A packet of the flow as it arrives, which the rules see as one of `seen`."""
@@ -137,21 +142,21 @@ class Fates:
         if question.from_zone == FIREWALL:
             yield box, None
         else:
-            yield from self._parts("dnat", question.from_zone, question.family, box)
+            yield from self._parts(self._hooks.get((question.family, question.from_zone, "")), box)
 
-    def _parts(self, hook: str, zone: str, family: int, box: Box) -> Iterator[tuple[Box, Optional[FlatNat]]]:
+    def _parts(self, cell: Optional[Cell], box: Box) -> Iterator[tuple[Box, Optional[FlatNat]]]:
         """Parts of the box with the first entry of the hook that matches them."""
         rest = [box]
-        for entry in self.policy.nat:
-            zones = entry.from_zones if hook == "dnat" else entry.to_zones
-            if hook_of(entry) != hook or entry.family != family or zone not in zones:
-                continue
-            for mine in space.boxes(entry.match, family):
-                for part in rest:
-                    common = space.intersect(part, mine)
-                    if common is not None:
-                        yield common, entry
-                rest = space.subtract_all(rest, [mine])
+        if cell is None:
+            yield box, None
+            return
+        for bit in bits(cell.index.meeting(box)):
+            mine, entry = cell.index.boxes[bit], self.policy.nat[cell.owner[bit]]
+            for part in rest:
+                common = space.intersect(part, mine)
+                if common is not None:
+                    yield common, entry
+            rest = space.subtract_all(rest, [mine])
         for part in rest:
             yield part, None
 
@@ -166,8 +171,8 @@ class Fates:
         context, family = self.context, question.family
         local = context.local(family)
         if question.from_zone != FIREWALL and (not question.to_zones or FIREWALL in question.to_zones):
-            # A context without addresses does not know what is local: then all may be.
-            yield FIREWALL, local or (ADDRESSES[family] if question.to_zones else ())
+            # Not all addresses of a node need be known: those of a link, of groups, of its management.
+            yield FIREWALL, ranges.normal(local + context.unknown(family)) if question.to_zones else local
         if not question.to_zones:
             for zone in context.networks:
                 yield zone, ranges.subtract(context.region(zone, family), local)

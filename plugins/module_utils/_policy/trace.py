@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space, translate
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import hook_of
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import in_hook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Match
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point, protocol_name
@@ -76,6 +76,8 @@ def trace(policy: Policy, packet: Packet) -> Trace:
 
 def matches(match: Match, packet: Packet) -> bool:
     point = packet.point
+    if not ranges.contains(match.source, point.source) or not ranges.contains(match.destination, point.destination):
+        return False
     return any(space.contains(box, point) for box in space.boxes(match, packet.family))
 
 
@@ -154,7 +156,7 @@ def _source(policy: Policy, seen: Packet, lines: list[str]) -> tuple[Optional[Fl
 def _first_nat(entries: Sequence[FlatNat], hook: str, packet: Packet, zone: str) -> Optional[FlatNat]:
     for entry in entries:
         zones = entry.from_zones if hook == "dnat" else entry.to_zones
-        if hook_of(entry) == hook and entry.family == packet.family and zone in zones and matches(entry.match, packet):
+        if in_hook(entry, hook) and entry.family == packet.family and zone in zones and matches(entry.match, packet):
             return entry
     return None
 

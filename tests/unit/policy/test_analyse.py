@@ -19,7 +19,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet im
 
 from . import tiny
 
-POLICIES = tiny.policies(empty=True)
+POLICIES = st.one_of(tiny.policies(empty=True), tiny.dense())
 CONTEXTS = st.sampled_from([Context(), Context(defaults={("wan", "lan"): "accept", ("lan", "wan"): "reject"})])
 #: family, pair of zones, packet
 Spot = tuple[int, tuple[str, str], Packet]
@@ -118,7 +118,7 @@ def subsets(names: frozenset[str]) -> Iterator[frozenset[str]]:
 
 
 @settings(max_examples=120, deadline=None)
-@given(tiny.policies(most=5, empty=True), CONTEXTS)
+@given(st.one_of(tiny.policies(most=5, empty=True), tiny.dense(most=6)), CONTEXTS)
 def test_any_of_what_is_redundant_can_go_and_nothing_more(rules: tuple[FlatRule, ...], context: Context) -> None:
     oracle = Oracle(rules, context)
     gone = frozenset(about(analyse(rules, (), context), "shadowed", "redundant", "never-matching"))

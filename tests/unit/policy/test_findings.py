@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,6 +242,39 @@ def test_the_published_address_is_shown_as_it_is_asked_for() -> None:
     assert str(found.packet) == "tcp 203.0.113.10:40000 -> 192.0.2.1:443 from wan to dmz"
     limited = rules(("accept", EVERY, SERVER, tcp(8443), LIMIT))
     assert analyse(limited, [dnat("d", "192.0.2.1", tcp(443), "198.51.100.80", 8443)], CONTEXT) == ()
+
+
+def test_an_exception_of_both_hooks_is_used_when_it_is_in_one() -> None:
+    block = net("198.51.100.0/24")
+    both = FlatNat("x", "nat[x]", "none", 4, ("wan",), ("wan",), Match(block, EVERY))
+    assert analyse((), [snat("s", block, "192.0.2.1/32"), both], CONTEXT) == ()
+    first = FlatNat("f", "nat[f]", "none", 4, ("wan",), (), Match(EVERY, EVERY))
+    found = analyse((), [snat("s", block, "192.0.2.1/32"), first, both], CONTEXT)
+    assert short(found) == [("nat-hidden", "warning", "x f")]
+    nowhere = FlatNat("n", "nat[n]", "none", 4, (), (), Match(EVERY, EVERY))
+    assert short(analyse((), [nowhere], CONTEXT)) == [("never-matching", "error", "n")]
+
+
+def test_of_many_that_hide_together_only_the_needed_are_named() -> None:
+    """Ports 100 to 112 in steps that overlap: whatever is tried first, no rule that is named can be left out."""
+    links = [
+        FlatRule(f"l{n}", f"rules[{n}]", ("wan",), ("dmz",), {4: Match(EVERY, SERVER, tcp((100 + n, 101 + n)))})
+        for n in range(12)
+    ]
+    last = FlatRule("last", "rules[12]", ("wan",), ("dmz",), {4: Match(EVERY, SERVER, tcp((100, 112)))}, "drop")
+    (found,) = [each for each in analyse([*links, last], (), Context()) if each.kind == "shadowed"]
+    named = {int(place.name[1:]) for place in found.rules[1:]}
+    covered = [{100 + n, 101 + n} for n in named]
+    assert set().union(*covered) == set(range(100, 113))
+    for n in named:
+        assert set().union(*({100 + m, 101 + m} for m in named - {n})) != set(range(100, 113))
+
+
+def test_a_rule_with_a_helper_is_not_called_redundant() -> None:
+    twice = rules(("accept", EVERY, LAN, ALL, LOGGED), ("accept", EVERY, SERVER, tcp(21)))
+    assert short(analyse(twice, (), Context())) == [("redundant", "warning", "b a")]
+    helped = replace(twice[1], helpers=(("ftp", tcp(21)[0]),))
+    assert analyse([twice[0], helped], (), Context()) == ()
 
 
 @st.composite

@@ -84,6 +84,22 @@ def policies(draw: st.DrawFn, most: int = 6, empty: bool = False) -> tuple[FlatR
     return tuple(found)
 
 
+@st.composite
+def dense(draw: st.DrawFn, most: int = 7) -> tuple[FlatRule, ...]:
+    """Rules of one pair and family with few fields, so that many hide each other, alone and together."""
+    family = draw(st.sampled_from([4, 6]))
+    found = []
+    for number in range(draw(st.integers(3, most))):
+        service = Service(6, ports=draw(sets(PORT_COUNT, 65535, PORTS, False)))
+        match = Match(ADDRESSES[family], draw(addresses(family)), (service,))
+        action = draw(st.sampled_from(["accept", "accept", "drop"]))
+        conditions = draw(st.sampled_from([(), (), (), (), ("limit",)]))
+        found.append(
+            FlatRule(f"r{number}", f"rules[{number}]", ("wan",), ("lan",), {family: match}, action, conditions)
+        )
+    return tuple(found)
+
+
 def headers(family: int) -> list[Packet]:
     """Every packet of the small universe, without zones."""
     return _headers(family)

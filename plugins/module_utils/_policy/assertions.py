@@ -11,32 +11,31 @@ single address and port as well as one about everything between two zones.
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, span
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fate import CONDITIONS
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import (
-    PORT_PROTOCOLS,
-    PROTOCOLS,
     Address,
     Reader,
     entries,
-    to_int,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
-    ADDRESSES,
-    PORTS,
-    TYPES,
     Match,
-    Ranges,
-    Service,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import ICMP, Box
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.spelling import (
+    ANY,
+    Names,
+    Spans,
+    addresses,
+    services,
+    union,
+)
 
 KEYS = (
     "name",
@@ -64,18 +63,6 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
     "deny": ("drop", "reject"),
 }
 ACTIONS = ("accept", "drop", "reject")
-ANY = "any"
-Spans = Mapping[int, Ranges]
-
-
-@dataclass(frozen=True)
-class Names:
-    """What names stand for: zones, rules, and objects of the policy with their addresses by IP version."""
-
-    zones: Sequence[str] = ()
-    rules: Collection[str] = ()
-    addresses: Mapping[str, Spans] = field(default_factory=dict)
-    services: Mapping[str, tuple[Service, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,12 +119,12 @@ def _assertion(reader: Reader, names: Names, known: Sequence[str]) -> Assertion:
     to_zones, target = _to(reader, names)
     if target is not None and reader.get("destination") is not None:
         reader.problem("destination", reader.get("destination"), "is given in to as well", "Write one of the two.")
-    source = _addresses(reader, "source", names)
-    destination = target if target is not None else _addresses(reader, "destination", names)
-    services = _services(reader, names)
+    source = addresses(reader, "source", names)
+    destination = target if target is not None else addresses(reader, "destination", names)
+    served = services(reader, names)
     found: dict[int, tuple[Box, ...]] = {}
     for family in (4, 6):
-        match = Match(source[family], destination[family], services[family])
+        match = Match(source[family], destination[family], served[family])
         boxes = space.boxes(match, family)
         if boxes:
             found[family] = boxes
@@ -192,107 +179,8 @@ def _to(reader: Reader, names: Names) -> tuple[tuple[str, ...], Optional[Spans]]
             others.append(item)
     if zones and others:
         reader.problem("to", others, "is not a zone, the rest is", "Name zones in to, and addresses in destination.")
-    found = _union(reader, "to", others, names) if others else None
+    found = union(reader, "to", others, names) if others else None
     return tuple(dict.fromkeys(zones)), found
-
-
-def _addresses(reader: Reader, key: str, names: Names) -> Spans:
-    items = reader.items(key)
-    return _union(reader, key, items, names) if items else ADDRESSES
-
-
-def _union(reader: Reader, key: str, items: Sequence[object], names: Names) -> Spans:
-    found: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
-    for item in items:
-        spans = names.addresses.get(str(item)) or _literal(str(item))
-        if spans is None:
-            zones = f" or a zone ({', '.join((*names.zones, FIREWALL, ANY))})" if key == "to" else ""
-            remedy = f"Write an address, a prefix, a range first-last, the name of an object{zones}."
-            reader.problem(key, item, "is not known", remedy)
-            continue
-        for family in (4, 6):
-            found[family] += spans.get(family, ())
-    return {family: ranges.normal(pairs) for family, pairs in found.items()}
-
-
-def _literal(text: str) -> Optional[Spans]:
-    first, dash, last = text.partition("-")
-    try:
-        if not dash:
-            net = ipaddress.ip_network(text)
-            return {net.version: span(net.version, [net])}
-        low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
-    except ValueError:
-        return None
-    if low.version != high.version or int(low) > int(high):
-        return None
-    return {low.version: ((int(low), int(high)),)}
-
-
-def _services(reader: Reader, names: Names) -> Mapping[int, tuple[Service, ...]]:
-    if reader.get("service") is None:
-        return _protocol(reader)
-    for key in ("protocol", "port", "ports", "source_ports", "type", "code"):
-        if reader.get(key) is not None:
-            reader.problem(key, reader.get(key), "is given with service", "Write one of the two.")
-    found: dict[int, list[Service]] = {4: [], 6: []}
-    for item in reader.items("service"):
-        for family in (4, 6):
-            some = names.services.get(str(item)) or _short(str(item), family)
-            if some:
-                found[family] += some
-            elif family == 4:
-                reader.problem("service", item, "is not known", "Write tcp/443, udp/5000-5010, icmp, or a known name.")
-    return {family: tuple(some) for family, some in found.items()}
-
-
-def _short(text: str, family: int) -> tuple[Service, ...]:
-    """`tcp/443`, `udp/5000-5010`, `icmp`, `gre`."""
-    protocol, slash, ports = text.lower().partition("/")
-    if protocol not in PROTOCOLS:
-        return ()
-    number = _number(protocol, family)
-    if not slash:
-        return (Service(number),)
-    ends = [to_int(end) for end in ports.split("-")]
-    low, high = ends[0], ends[-1]
-    if protocol not in PORT_PROTOCOLS or len(ends) > 2 or low is None or high is None or not 0 <= low <= high <= 65535:
-        return ()
-    return (Service(number, ports=((low, high),)),)
-
-
-def _protocol(reader: Reader) -> Mapping[int, tuple[Service, ...]]:
-    protocol = reader.protocol()
-    if reader.get("port") is not None and reader.get("ports") is not None:
-        reader.problem("ports", reader.get("ports"), "is given with port", "Write one of the two.")
-    ports = (*reader.ports("port", protocol), *reader.ports("ports", protocol))
-    sources = reader.ports("source_ports", protocol)
-    types, codes = _icmp(reader, "type", protocol), _icmp(reader, "code", protocol)
-    return {
-        family: (
-            Service(
-                _number(protocol, family) if protocol else None,
-                ranges.normal(sources) or PORTS,
-                ranges.normal(ports) or PORTS,
-                types,
-                codes,
-            ),
-        )
-        for family in (4, 6)
-    }
-
-
-def _icmp(reader: Reader, key: str, protocol: Optional[str]) -> Ranges:
-    value = reader.number(key, 0, 255)
-    if value is None:
-        return TYPES
-    if protocol != "icmp":
-        reader.problem(key, value, "belongs to ICMP", "Add protocol: icmp.")
-    return ((value, value),)
-
-
-def _number(protocol: str, family: int) -> int:
-    return PROTOCOLS.get(protocol) or (ICMP[family] if protocol == "icmp" else int(protocol))
 
 
 def _exceptions(reader: Reader, names: Names, known: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

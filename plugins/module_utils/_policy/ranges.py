@@ -80,9 +80,5 @@ def covers(outer: Ranges, inner: Ranges) -> bool:
     return outer is inner or not subtract(inner, outer)
 
 
-def overlaps(left: Ranges, right: Ranges) -> bool:
-    return bool(intersect(left, right))
-
-
 def shift(ranges: Ranges, offset: int) -> Ranges:
     return tuple((low + offset, high + offset) for low, high in ranges)

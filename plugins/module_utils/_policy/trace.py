@@ -11,7 +11,6 @@ cluster itself, errors that belong to connections) and antispoofing, of which a 
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
@@ -20,7 +19,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ra
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import in_hook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Match
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point, protocol_name
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point, to_address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import WITH_PORTS, Box, Point
 
 
@@ -175,11 +174,4 @@ def _last(after: Box, entry: FlatNat, family: int) -> str:
     found = after.destination if entry.type == "dnat" else after.source
     if found[0][0] == found[-1][1]:
         return f"port {after.service[-1][1] & 0xFFFF}"
-    number = found[-1][1]
-    return str(ipaddress.IPv4Address(number) if family == 4 else ipaddress.IPv6Address(number))
-
-
-def describe(packet: Packet) -> str:
-    """The protocol and what belongs to it, without addresses."""
-    port = f"/{packet.port}" if packet.protocol in WITH_PORTS else ""
-    return f"{protocol_name(packet.protocol)}{port}"
+    return str(to_address(found[-1][1], family))

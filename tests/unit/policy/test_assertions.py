@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.assertions import Names, parse_assertions
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.assertions import parse_assertions
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.check import check
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings import Finding
@@ -21,6 +21,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
     Match,
     Service,
 )
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.spelling import Names
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, trace
 
 

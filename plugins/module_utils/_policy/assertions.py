@@ -12,7 +12,7 @@ single address and port as well as one about everything between two zones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space
@@ -102,6 +102,7 @@ def parse_assertions(
 ) -> tuple[tuple[Assertion, ...], tuple[Problem, ...]]:
     problems: list[Problem] = []
     readers = entries(raw, path, KEYS, problems)
+    names = replace(names, rules=frozenset(names.rules))
     known = [str(reader.get("name")) for reader in readers if reader.get("name") is not None]
     found: list[Assertion] = []
     for number, reader in enumerate(readers):

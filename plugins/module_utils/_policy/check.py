@@ -34,7 +34,7 @@ def check(assertions: Sequence[Assertion], policy: Policy) -> tuple[Finding, ...
 def _check(assertion: Assertion, named: Mapping[str, Assertion], fates: Fates) -> Optional[Finding]:
     place = Place(assertion.name, assertion.path)
     flows = list(_flows(assertion, named, fates))
-    but, conditions = assertion.but_rules, assertion.conditions
+    but, conditions = frozenset(assertion.but_rules), assertion.conditions
     for flow in flows:
         if not flow.to_zone:
             packet = fates.example(flow, flow.after)

@@ -73,6 +73,7 @@ class Fates:
         self.context = policy.context
         cells = build([rule_entry(rule) for rule in policy.rules], policy.context)
         self._cells = {(cell.family, *pair): cell for cell in cells for pair in cell.pairs}
+        self._masks: dict[tuple[Cell, frozenset[str]], int] = {}
         # Pairs of translations have one side only, so the cells of both hooks fit into one table.
         entries = [[nat_entry(entry, hook) for entry in policy.nat] for hook in ("dnat", "snat")]
         hooks = [cell for each in entries for cell in build(each, policy.context, defaults=False)]
@@ -96,8 +97,7 @@ class Fates:
         if cell is None:
             return Fate(flow, self._packet(flow, flow.after), None, default) if default in actions else None
         firm = cell.all if conditions == "hold" else cell.firm
-        names = frozenset(but)
-        left_out = cell.mask_of(number for number in cell.bits if self.policy.rules[number].name in names)
+        left_out = self._left_out(cell, frozenset(but))
         found = self._decided(cell, flow, actions, firm, left_out, cell.firm if conditions == "fail" else cell.all)
         if found is not None or default not in actions:
             return found
@@ -116,6 +116,13 @@ class Fates:
     def example(self, flow: Flow, seen: Box) -> Packet:
         """A packet of the flow as it arrives, which the rules see as one of `seen`."""
         return self._packet(flow, seen)
+
+    def _left_out(self, cell: Cell, names: frozenset[str]) -> int:
+        found = self._masks.get((cell, names))
+        if found is None:
+            found = cell.mask_of(number for number in cell.bits if self.policy.rules[number].name in names)
+            self._masks[cell, names] = found
+        return found
 
     def _decided(
         self, cell: Cell, flow: Flow, actions: Collection[str], firm: int, left_out: int, asked: int
@@ -146,18 +153,19 @@ class Fates:
 
     def _parts(self, cell: Optional[Cell], box: Box) -> Iterator[tuple[Box, Optional[FlatNat]]]:
         """Parts of the box with the first entry of the hook that matches them."""
-        rest = [box]
         if cell is None:
             yield box, None
             return
-        for bit in bits(cell.index.meeting(box)):
-            mine, entry = cell.index.boxes[bit], self.policy.nat[cell.owner[bit]]
-            for part in rest:
-                common = space.intersect(part, mine)
-                if common is not None:
-                    yield common, entry
-            rest = space.subtract_all(rest, [mine])
-        for part in rest:
+        index = cell.index
+        asked = list(bits(index.meeting(box)))
+        for bit in asked:
+            common = space.intersect(box, index.boxes[bit])
+            if common is None:
+                continue
+            earlier = index.meeting(common) & ((1 << bit) - 1)
+            for part in space.subtract_all([common], [index.boxes[other] for other in bits(earlier)]):
+                yield part, self.policy.nat[cell.owner[bit]]
+        for part in space.merged(space.subtract_all([box], space.merged(index.boxes[bit] for bit in asked))):
             yield part, None
 
     def _ways(self, question: Question, after: Box) -> Iterator[tuple[str, Ranges]]:

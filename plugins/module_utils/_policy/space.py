@@ -125,13 +125,24 @@ def subtract(left: Box, right: Box) -> list[Box]:
         return [left]
     found = []
     rest: list[Ranges] = list(left)
-    # Services first: they tell packets apart in the way that people do.
-    for d in (2, 1, 0, 3):
+    # Destinations first: translations and rules for servers then leave one piece per server, not one per pair of them.
+    for d in (1, 2, 0, 3):
         outside = ranges.subtract(rest[d], right[d])
         if outside:
             found.append(replace(Box(*rest), d, outside))
         rest[d] = common[d]
     return found
+
+
+def merged(found: Iterable[Box]) -> list[Box]:
+    """The same packets in fewer boxes: those that differ on one axis only become one."""
+    rest = list(found)
+    for d in (2, 1, 0, 3):
+        groups: dict[Box, list[tuple[int, int]]] = {}
+        for box in rest:
+            groups.setdefault(replace(box, d, ()), []).extend(box[d])
+        rest = [replace(box, d, ranges.normal(pairs)) for box, pairs in groups.items()]
+    return rest
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ def test_spaces_behave_like_sets_of_packets(data: st.DataObject, family: int) ->
     assert set(packets_of(a - b, family)) == left - right
     assert (a <= (b | c)) == (left <= right | third)
     assert bool(a - b - c) == bool(left - right - third)
+    together = Space(tuple(space.merged((*a.boxes, *b.boxes))))
+    assert set(packets_of(together, family)) == left | right
     rest = a - b
     assert rest & b <= Space()
     assert (rest | (a & b)) <= a <= (rest | (a & b))

@@ -6,7 +6,7 @@ As netfilter does it (iptables(8), and the packet flow of the tables nat and fil
 the route is looked up, rules see the translated destination and the source as sent, sources are translated
 last; in each of the three places the first entry that matches decides, and later packets follow the first. The
 firewall's own packets are not translated. Not looked at: what is let through before the rules (administrators, the
-cluster itself, errors that belong to connections) and antispoofing, of which a line warns.
+cluster itself, errors that belong to connections, what is not tracked) and antispoofing, of which a line warns.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -370,6 +371,14 @@ def test_acceptances(accepted: list[dict[str, Any]], left: list[str]) -> None:
 def test_a_wrong_acceptance_is_explained(raw: object, path: str, reason: str) -> None:
     _parsed, problems = parse_accepted([raw], "accepted")
     assert any(problem.path == path and reason in problem.reason for problem in problems)
+
+
+def test_every_kind_is_explained_in_the_guide() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "guides" / "findings.md").read_text()
+    for kind, severity in SEVERITIES.items():
+        heading = "Accepting a finding" if kind == "stale-acceptance" else kind
+        assert f"| [{kind}](#{heading.lower().replace(' ', '-')}) | {severity}" in text
+        assert f"\n## {heading}\n" in text
 
 
 def test_a_broken_assertion_cannot_be_accepted() -> None:

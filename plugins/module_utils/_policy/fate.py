@@ -80,8 +80,9 @@ class Fates:
         self._hooks = {(cell.family, *pair): cell for cell in hooks for pair in cell.pairs}
 
     def flows(self, question: Question) -> Iterator[Flow]:
+        hook = self._hooks.get((question.family, question.from_zone, ""))
         for box in question.boxes:
-            for before, entry in self._destinations(question, box):
+            for before, entry in self._parts(hook, box):
                 after = before if entry is None else translate.forward(entry, before)
                 for zone, found in self._ways(question, after):
                     part = after._replace(destination=found)
@@ -144,12 +145,6 @@ class Fates:
         box = seen if flow.dnat is None else translate.backward(flow.dnat, flow.before, seen)
         taste = self.context.taste(flow.from_zone, flow.to_zone, flow.family)
         return from_point(choose(box, flow.family, taste), flow.family, flow.from_zone, flow.to_zone)
-
-    def _destinations(self, question: Question, box: Box) -> Iterator[tuple[Box, Optional[FlatNat]]]:
-        if question.from_zone == FIREWALL:
-            yield box, None
-        else:
-            yield from self._parts(self._hooks.get((question.family, question.from_zone, "")), box)
 
     def _parts(self, cell: Optional[Cell], box: Box) -> Iterator[tuple[Box, Optional[FlatNat]]]:
         """Parts of the box with the first entry of the hook that matches them."""

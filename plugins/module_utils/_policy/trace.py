@@ -90,8 +90,6 @@ def _warn_of_antispoofing(context: Context, packet: Packet, lines: list[str]) ->
 
 
 def _destination(policy: Policy, packet: Packet, lines: list[str]) -> tuple[Optional[FlatNat], Packet]:
-    if packet.from_zone == FIREWALL:
-        return None, packet
     entry = _first_nat(policy.nat, "dnat", packet, packet.from_zone)
     if entry is None:
         return None, packet

@@ -217,6 +217,14 @@ def snat(name: str, source: Ranges, to: str, kind: str = "snat") -> FlatNat:
         ([dnat("d", "192.0.2.1", tcp(443), "198.51.100.80")], [("nat-unpublished", "warning", "d no")]),
         ([dnat("d", "192.0.2.1", tcp(443), "198.51.100.81", 8443)], [("nat-unpublished", "warning", "d")]),
         ([dnat("d", "192.0.2.1", tcp((8000, 9000)), "198.51.100.80")], []),
+        # What an earlier entry takes away is accepted, what is left for this one is not.
+        (
+            [
+                dnat("d", "192.0.2.1", tcp(443), "198.51.100.80", 8443),
+                dnat("e", "192.0.2.1", tcp((443, 444)), "198.51.100.81"),
+            ],
+            [("nat-unpublished", "warning", "e")],
+        ),
         (
             [dnat("d", "192.0.2.1", tcp(443), "198.51.100.80", 8443), dnat("e", "192.0.2.1", tcp(443), "198.51.100.9")],
             [("nat-hidden", "error", "e d")],

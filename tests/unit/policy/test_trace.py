@@ -159,6 +159,10 @@ CASES = {
         packet("firewall", "192.0.2.2", "203.0.113.9", port=80),
         ("wan", "accept", None, None, None, "tcp 192.0.2.2:40000 -> 203.0.113.9:80 from firewall to wan"),
     ),
+    "from the firewall, with an address that is translated for others": (
+        packet("firewall", "198.51.100.1", "203.0.113.9", port=80),
+        ("wan", "accept", None, None, None, "tcp 198.51.100.1:40000 -> 203.0.113.9:80 from firewall to wan"),
+    ),
     "ICMP of IPv6": (
         packet("lan", "2001:db8:2::7", "2001:db8:9::1", 58, icmp_type=128),
         ("wan", "accept", "ping6", None, None, "icmpv6 type 128 code 0 2001:db8:2::7 -> 2001:db8:9::1 from lan to wan"),

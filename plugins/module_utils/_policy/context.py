@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What analysis, trace and assertions have to know besides the rules: addresses, routes by zone, intent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address, Net
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FlatRule, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Taste
+
+FIREWALL = "firewall"
+
+
+@dataclass(frozen=True)
+class Context:
+    #: Networks of every zone, as far as they are known. The longest prefix that has an address decides its zone.
+    networks: Mapping[str, tuple[Net, ...]] = field(default_factory=dict)
+    #: The zone of all addresses that are in no network.
+    default_zone: str = ""
+    #: Zones that have no networks here, so that all zones are known by name.
+    zones: tuple[str, ...] = ()
+    #: Action of a pair of zones when no rule decides; for other pairs see default_action.
+    defaults: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    #: The same for what the firewall itself opens (the role's iptables_output).
+    output: str = "accept"
+    #: Addresses that one node alone has, of all nodes.
+    own: tuple[Address, ...] = ()
+    #: Shared addresses, which a takeover moves.
+    vips: tuple[Address, ...] = ()
+    #: Blocks that are routed to a shared address, so they follow it without being on an interface.
+    routed: tuple[Net, ...] = ()
+    #: Zones whose packets may come from anybody.
+    untrusted: tuple[str, ...] = ()
+    #: Names of objects with the place where they are defined, what they refer to, and the names that rules and NAT use.
+    objects: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, Collection[str]] = field(default_factory=dict)
+    used: Collection[str] = ()
+
+    @cached_property
+    def zone_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.networks, *self.zones, *filter(None, [self.default_zone]))))
+
+    def default_action(self, from_zone: str, to_zone: str) -> str:
+        return self.defaults.get((from_zone, to_zone), self.output if from_zone == FIREWALL else "drop")
+
+    def local(self, family: int) -> Ranges:
+        """Addresses whose packets end at the firewall (or at its peer: the rules are the same)."""
+        return addresses(family, (*self.own, *self.vips))
+
+    def shared(self, family: int) -> Ranges:
+        """Addresses that the active node answers for, whichever it is."""
+        blocks = span(family, self.routed)
+        return ranges.normal(addresses(family, self.vips) + blocks)
+
+    def region(self, zone: str, family: int) -> Ranges:
+        """The addresses that are in networks of this zone, and in no longer prefix of another one."""
+        return self._regions[family].get(zone, ())
+
+    def zone_of(self, address: Address) -> str:
+        """Where packets to this address go; "" when that is not known."""
+        for zone, found in self._regions[address.version].items():
+            if ranges.contains(found, int(address)):
+                return zone
+        return self.default_zone
+
+    def unknown(self, family: int) -> Ranges:
+        """The addresses that are in no network."""
+        known = [pair for found in self._regions[family].values() for pair in found]
+        return ranges.subtract(ADDRESSES[family], ranges.normal(known))
+
+    def taste(self, from_zone: str, to_zone: str, family: int) -> Taste:
+        """Packets are easier to read when they come from where their zone is."""
+        return Taste(self._hosts(from_zone, family), self._hosts(to_zone, family))
+
+    def _hosts(self, zone: str, family: int) -> tuple[int, ...]:
+        nets = [net for net in self.networks.get(zone, ()) if net.version == family]
+        hosts = [int(net.network_address) + min(10, net.num_addresses - 1) for net in nets]
+        return tuple(host for host in hosts if ranges.contains(self.region(zone, family), host))
+
+    @cached_property
+    def _regions(self) -> Mapping[int, Mapping[str, Ranges]]:
+        return {family: self._longest_prefix(family) for family in (4, 6)}
+
+    def _longest_prefix(self, family: int) -> Mapping[str, Ranges]:
+        found: dict[str, Ranges] = {}
+        taken: Ranges = ()
+        pairs = [(net, zone) for zone, nets in self.networks.items() for net in nets if net.version == family]
+        for net, zone in sorted(pairs, key=lambda pair: -pair[0].prefixlen):
+            mine = ranges.subtract(span(family, [net]), taken)
+            taken = ranges.normal(taken + mine)
+            found[zone] = ranges.normal(found.get(zone, ()) + mine)
+        return found
+
+
+def pair_defaults(rules: Iterable[FlatRule]) -> Mapping[tuple[str, str], str]:
+    """What rules that stand for defaults of pairs of zones say; the first of a pair holds."""
+    found: dict[tuple[str, str], str] = {}
+    for rule in rules:
+        for from_zone in rule.from_zones:
+            for to_zone in rule.to_zones:
+                found.setdefault((from_zone, to_zone), rule.action)
+    return found
+
+
+def addresses(family: int, found: Collection[Address]) -> Ranges:
+    return ranges.normal((int(address), int(address)) for address in found if address.version == family)
+
+
+def span(family: int, found: Collection[Net]) -> Ranges:
+    return ranges.normal(
+        (int(net.network_address), int(net.broadcast_address)) for net in found if net.version == family
+    )

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What order does to entries: which never decide, because of which others, and which change nothing.
+
+All answers are exact. `firm` entries always decide; conditional ones may let a packet pass, so they hide nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Callable, Optional
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import Cell, Entry
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import bits
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
+
+#: Sets of entries up to this size are reduced until none can be left out; larger ones nobody reads name by name.
+_REDUCED = 40
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """An entry that never decides."""
+
+    number: int
+    #: Earlier entries with the same effect would do alone, and some of its packets do get that effect.
+    same: bool
+    #: Entries that together match all of its packets, without one that is not needed for that.
+    by: tuple[int, ...]
+    #: A packet of the entry, and the one that decides about it.
+    packet: Packet
+    decider: int
+
+
+class Order:
+    def __init__(self, entries: Sequence[Entry], cells: Sequence[Cell]) -> None:
+        self.entries = entries
+        self.cells = cells
+        self.where: dict[int, list[Cell]] = {}
+        for cell in cells:
+            for number in cell.bits:
+                self.where.setdefault(number, []).append(cell)
+        #: Entries that change nothing and are looked through, as bits of each cell.
+        self._gone = dict.fromkeys(cells, 0)
+
+    def live_packet(self, number: int, cells: Optional[Iterable[Cell]] = None) -> Optional[Packet]:
+        """A packet that no firm entry before this one matches."""
+        for cell in self.where[number] if cells is None else cells:
+            earlier = cell.firm & cell.before(number)
+            for box in cell.boxes_of(number):
+                point, _used = cell.index.uncovered(box, earlier)
+                if point is not None:
+                    return cell.packet(point)
+        return None
+
+    def alive(self, cell: Cell) -> int:
+        return cell.all & ~self._gone[cell]
+
+    def forget(self, number: int) -> None:
+        for cell in self.where[number]:
+            self._gone[cell] |= cell.mask(number)
+
+    def hidden(self) -> list[Hidden]:
+        """All entries that never decide; they are forgotten."""
+        found = []
+        for number in sorted(self.where):
+            if self.live_packet(number) is None:
+                found += self._hidden(number)
+                self.forget(number)
+        return found
+
+    def needless(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Entries whose packets what follows decides in the same way, with what follows (nothing: the default).
+
+        Any of them, and of the hidden ones, can be taken away in any order: what is forgotten is not counted on any
+        more, but still stands in the way where it decides otherwise. The search goes from the last to the first.
+        """
+        found = []
+        for number in sorted(self.where, reverse=True):
+            entry = self.entries[number]
+            if entry.logs or entry.helps or self._is_gone(number):
+                continue
+            by = self._followed(number, None)
+            if by is not None:
+                found.append((number, self._reduced(by, partial(self._still_followed, number))))
+                self.forget(number)
+        return found[::-1]
+
+    def decided(self, cell: Cell, box: Box, mask: int) -> Optional[tuple[Point, int]]:
+        """A packet of `box` about which an entry of `mask` decides, and that entry."""
+        for bit in bits(cell.index.meeting(box) & mask & cell.firm):
+            part = space.intersect(box, cell.index.boxes[bit])
+            if part is None:
+                continue
+            point, _used = cell.index.uncovered(part, cell.firm & ((1 << bit) - 1))
+            if point is not None:
+                return point, cell.owner[bit]
+        return None
+
+    def _is_gone(self, number: int) -> bool:
+        return any(self._gone[cell] & cell.mask(number) for cell in self.where[number][:1])
+
+    def _earlier(self, cell: Cell, number: int) -> int:
+        return cell.firm & cell.before(number) & ~self._gone[cell]
+
+    def _hidden(self, number: int) -> list[Hidden]:
+        effect = self.entries[number].effect
+
+        def all_earlier(cell: Cell) -> int:
+            return self._earlier(cell, number)
+
+        def alike(cell: Cell) -> int:
+            return self._earlier(cell, number) & cell.of_effect(effect)
+
+        def unlike(cell: Cell) -> int:
+            return self._earlier(cell, number) & ~cell.of_effect(effect)
+
+        shown = self._shown(number, alike)
+        if shown is not None and self._covered(number, alike):
+            return [Hidden(number, True, self._cover(number, alike), *shown)]
+        shown = self._shown(number, unlike) or shown
+        if shown is None:
+            # Not reached: whatever it matches, another one decides about.
+            return []
+        by = self._cover(number, unlike if self._covered(number, unlike) else all_earlier)
+        # The others may match all without the one that tells why it matters.
+        return [Hidden(number, False, tuple(sorted({*by, shown[1]})), *shown)]
+
+    def _shown(self, number: int, among: Callable[[Cell], int]) -> Optional[tuple[Packet, int]]:
+        for cell in self.where[number]:
+            for box in cell.boxes_of(number):
+                found = self.decided(cell, box, among(cell))
+                if found is not None:
+                    return cell.packet(found[0]), found[1]
+        return None
+
+    def _covered(self, number: int, among: Callable[[Cell], int]) -> bool:
+        return all(
+            cell.index.uncovered(box, among(cell))[0] is None
+            for cell in self.where[number]
+            for box in cell.boxes_of(number)
+        )
+
+    def _cover(self, number: int, among: Callable[[Cell], int]) -> tuple[int, ...]:
+        chosen: set[int] = set()
+        for cell in self.where[number]:
+            for box in cell.boxes_of(number):
+                have = among(cell) & cell.mask_of(chosen)
+                if cell.index.uncovered(box, have)[0] is not None:
+                    chosen.update(cell.owners(cell.index.uncovered(box, among(cell))[1]))
+        return self._reduced(chosen, lambda rest: self._covered(number, lambda cell: among(cell) & cell.mask_of(rest)))
+
+    def _reduced(self, chosen: Iterable[int], enough: Callable[[set[int]], bool]) -> tuple[int, ...]:
+        """Without the ones that can be left out, later ones first."""
+        kept = set(chosen)
+        if len(kept) <= _REDUCED:
+            for number in sorted(kept, reverse=True):
+                if enough(kept - {number}):
+                    kept.discard(number)
+        return tuple(sorted(kept))
+
+    def _still_followed(self, number: int, only: set[int]) -> bool:
+        return self._followed(number, only) is not None
+
+    def _followed(self, number: int, only: Optional[set[int]]) -> Optional[set[int]]:
+        """The later entries that decide the same about all packets of this one, or None if something changes."""
+        effect, by = self.entries[number].effect, set[int]()
+        for cell in self.where[number]:
+            used = self._followed_in(cell, number, effect, only)
+            if used is None:
+                return None
+            by.update(cell.owners(used))
+        return by
+
+    def _followed_in(self, cell: Cell, number: int, effect: Hashable, only: Optional[set[int]]) -> Optional[int]:
+        earlier = self._earlier(cell, number)
+        later = cell.all & cell.after(number)
+        alike = later & cell.firm & cell.of_effect(effect) & ~self._gone[cell]
+        if only is not None:
+            alike &= cell.mask_of(only)
+        unlike = later & ~cell.of_effect(effect)
+        used = 0
+        for box in cell.boxes_of(number):
+            if cell.default != effect:
+                point, taken = cell.index.uncovered(box, earlier | alike)
+                if point is not None:
+                    return None
+                used |= taken & alike
+            for bit in bits(cell.index.meeting(box) & unlike):
+                part = space.intersect(box, cell.index.boxes[bit])
+                if part is None:
+                    continue
+                # Whoever reaches this one, which decides otherwise, must have met one that decides alike.
+                sooner = alike & ((1 << bit) - 1)
+                point, taken = cell.index.uncovered(part, earlier | sooner)
+                if point is not None:
+                    return None
+                used |= taken & sooner
+        return used

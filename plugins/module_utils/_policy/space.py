@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Exact algebra on sets of packets of one family and one pair of zones.
+
+A box is a product of four sets. Protocol and what comes with it are one number, `protocol << 16 | rest`: the rest is
+the destination port where the protocol has ports, `type << 8 | code` for ICMP, and elsewhere all 65536 values stand for
+the one packet there is. So any protocol is one range, and a protocol without ports needs no case of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    ADDRESSES,
+    PORTS,
+    TYPES,
+    Match,
+    Ranges,
+    Service,
+)
+
+TCP, UDP, SCTP = 6, 17, 132
+WITH_PORTS = (TCP, UDP, SCTP)
+#: The ICMP of each family. In the other family its number is a protocol like any other.
+ICMP = {4: 1, 6: 58}
+SERVICES: Ranges = ((0, (256 << 16) - 1),)
+
+
+class Point(NamedTuple):
+    """One packet. Where the protocol has no ports, `source_port` and the low bits of `service` mean nothing."""
+
+    source: int
+    destination: int
+    service: int
+    source_port: int
+
+
+class Box(NamedTuple):
+    """The product of four sets; empty when one of them is."""
+
+    source: Ranges
+    destination: Ranges
+    service: Ranges
+    source_port: Ranges
+
+
+def everything(family: int) -> Box:
+    return Box(ADDRESSES[family], ADDRESSES[family], SERVICES, PORTS)
+
+
+def boxes(match: Match, family: int) -> tuple[Box, ...]:
+    """The packets of a match as boxes that are not empty; none when it matches nothing."""
+    if not match.source or not match.destination:
+        return ()
+    by_source_port: dict[Ranges, list[tuple[int, int]]] = {}
+    for service in match.services:
+        numbers = service_numbers(service, family)
+        source_ports = service.source_ports if service.protocol in WITH_PORTS else PORTS
+        if numbers and source_ports:
+            by_source_port.setdefault(source_ports, []).extend(numbers)
+    return tuple(
+        Box(match.source, match.destination, ranges.normal(numbers), source_ports)
+        for source_ports, numbers in by_source_port.items()
+    )
+
+
+def service_numbers(service: Service, family: int) -> Ranges:
+    if service.protocol is None:
+        return SERVICES
+    base = service.protocol << 16
+    if service.protocol in WITH_PORTS:
+        return ranges.shift(service.ports, base)
+    if service.protocol == ICMP[family]:
+        return _icmp_numbers(service, base)
+    return ((base, base | 0xFFFF),)
+
+
+def _icmp_numbers(service: Service, base: int) -> Ranges:
+    if service.codes == TYPES:
+        return tuple((base | low << 8, base | high << 8 | 255) for low, high in service.types)
+    return tuple(
+        (base | number << 8 | first, base | number << 8 | last)
+        for low, high in service.types
+        for number in range(low, high + 1)
+        for first, last in service.codes
+    )
+
+
+def contains(box: Box, point: Point) -> bool:
+    return all(ranges.contains(box[d], point[d]) for d in range(4))
+
+
+def intersect(left: Box, right: Box) -> Optional[Box]:
+    """None when they have no packet in common."""
+    source = ranges.intersect(left[0], right[0])
+    if not source:
+        return None
+    destination = ranges.intersect(left[1], right[1])
+    if not destination:
+        return None
+    service = ranges.intersect(left[2], right[2])
+    if not service:
+        return None
+    source_port = ranges.intersect(left[3], right[3])
+    return Box(source, destination, service, source_port) if source_port else None
+
+
+def replace(box: Box, d: int, found: Ranges) -> Box:
+    """The box with another set on axis `d`."""
+    return Box._make((*box[:d], found, *box[d + 1 :]))
+
+
+def covers(outer: Box, inner: Box) -> bool:
+    return all(ranges.covers(outer[d], inner[d]) for d in range(4))
+
+
+def subtract(left: Box, right: Box) -> list[Box]:
+    """What of `left` is not in `right`, as at most four disjoint boxes."""
+    common = intersect(left, right)
+    if common is None:
+        return [left]
+    found = []
+    rest: list[Ranges] = list(left)
+    # Destinations first: translations and rules for servers then leave one piece per server, not one per pair of them.
+    for d in (1, 2, 0, 3):
+        outside = ranges.subtract(rest[d], right[d])
+        if outside:
+            found.append(replace(Box(*rest), d, outside))
+        rest[d] = common[d]
+    return found
+
+
+def merged(found: Iterable[Box]) -> list[Box]:
+    """The same packets in fewer boxes: those that differ on one axis only become one."""
+    rest = list(found)
+    for d in (2, 1, 0, 3):
+        groups: dict[Box, list[tuple[int, int]]] = {}
+        for box in rest:
+            groups.setdefault(replace(box, d, ()), []).extend(box[d])
+        rest = [replace(box, d, ranges.normal(pairs)) for box, pairs in groups.items()]
+    return rest
+
+
+@dataclass(frozen=True)
+class Space:
+    """A union of boxes, which may overlap. Empty exactly when it has none."""
+
+    boxes: tuple[Box, ...] = ()
+
+    @classmethod
+    def of(cls, match: Match, family: int) -> Space:
+        return cls(boxes(match, family))
+
+    def __bool__(self) -> bool:
+        return bool(self.boxes)
+
+    def __or__(self, other: Space) -> Space:
+        return Space(self.boxes + other.boxes)
+
+    def __and__(self, other: Space) -> Space:
+        pairs = (intersect(mine, theirs) for mine in self.boxes for theirs in other.boxes)
+        return Space(tuple(box for box in pairs if box is not None))
+
+    def __sub__(self, other: Space) -> Space:
+        return Space(tuple(subtract_all(self.boxes, other.boxes)))
+
+    def __le__(self, other: Space) -> bool:
+        """Subset."""
+        return not self - other
+
+    def __contains__(self, point: Point) -> bool:
+        return any(contains(box, point) for box in self.boxes)
+
+
+def subtract_all(left: Iterable[Box], right: Iterable[Box]) -> list[Box]:
+    rest = list(left)
+    for box in right:
+        rest = [piece for mine in rest for piece in subtract(mine, box)]
+        if not rest:
+            break
+    return rest

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What happens to the first packet of a connection, step by step.
+
+As netfilter does it (iptables(8), and the packet flow of the tables nat and filter): destinations are translated before
+the route is looked up, rules see the translated destination and the source as sent, sources are translated
+last; in each of the three places the first entry that matches decides, and later packets follow the first. The
+firewall's own packets are not translated. Not looked at: what is let through before the rules (administrators, the
+cluster itself, errors that belong to connections, what is not tracked) and antispoofing, of which a line warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Optional
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space, translate
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import in_hook
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Match
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point, to_address
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import WITH_PORTS, Box, Point
+
+
+@dataclass(frozen=True)
+class Policy:
+    rules: Sequence[FlatRule] = ()
+    nat: Sequence[FlatNat] = ()
+    context: Context = field(default_factory=Context)
+
+
+@dataclass(frozen=True)
+class Trace:
+    packet: Packet
+    #: Where it leaves, or `firewall`; "" when no network of a zone has the destination.
+    to_zone: str
+    #: accept, drop or reject; "" when the zone is not known.
+    action: str
+    #: What decides; None: the default of the pair of zones.
+    rule: Optional[FlatRule]
+    #: Rules that would decide instead if their limit or schedule held, in their order.
+    conditional: tuple[FlatRule, ...]
+    #: The translations that apply; one of type none keeps later ones away.
+    dnat: Optional[FlatNat]
+    snat: Optional[FlatNat]
+    #: The packet as it goes out; as the rules saw it when it is not accepted.
+    result: Packet
+    lines: tuple[str, ...]
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """All that can happen, whether conditions hold or not."""
+        return frozenset([self.action, *(rule.action for rule in self.conditional)])
+
+
+def trace(policy: Policy, packet: Packet) -> Trace:
+    context, lines = policy.context, [f"The packet: {packet}."]
+    _warn_of_antispoofing(context, packet, lines)
+    dnat, seen = _destination(policy, packet, lines)
+    to_zone = _way_out(context, packet, seen, lines)
+    seen = replace(seen, to_zone=to_zone)
+    if not to_zone:
+        return Trace(packet, "", "", None, (), dnat, None, seen, tuple(lines))
+    if to_zone == packet.from_zone == FIREWALL:
+        lines.append("The firewall talks to itself, which is always accepted.")
+        return Trace(packet, to_zone, "accept", None, (), dnat, None, seen, tuple(lines))
+    rule, conditional, action = _decision(policy, seen, lines)
+    snat, result = None, seen
+    if "accept" in (action, *(each.action for each in conditional)):
+        snat, result = _source(policy, seen, lines)
+    lines.append(f"In the end: {action}{f', as {result}' if action == 'accept' else ''}.")
+    return Trace(packet, to_zone, action, rule, conditional, dnat, snat, result, tuple(lines))
+
+
+def matches(match: Match, packet: Packet) -> bool:
+    point = packet.point
+    if not ranges.contains(match.source, point.source) or not ranges.contains(match.destination, point.destination):
+        return False
+    return any(space.contains(box, point) for box in space.boxes(match, packet.family))
+
+
+def _warn_of_antispoofing(context: Context, packet: Packet, lines: list[str]) -> None:
+    home = context.zone_of(packet.source)
+    if packet.from_zone != FIREWALL and context.networks and home != packet.from_zone:
+        where = f"the zone {home}" if home else "no zone"
+        lines.append(
+            f"Note: {packet.source} belongs to {where}; antispoofing may drop the packet before all that follows."
+        )
+
+
+def _destination(policy: Policy, packet: Packet, lines: list[str]) -> tuple[Optional[FlatNat], Packet]:
+    entry = _first_nat(policy.nat, "dnat", packet, packet.from_zone)
+    if entry is None:
+        return None, packet
+    if entry.type == "none":
+        lines.append(f"'{entry.name}' ({entry.path}) keeps its destination from being translated.")
+        return entry, packet
+    seen, note = _translated(entry, packet)
+    what = f"{seen.destination}" + (f" port {seen.port}" if seen.protocol in WITH_PORTS else "")
+    lines.append(f"'{entry.name}' ({entry.path}) translates the destination to {what}{note}.")
+    return entry, seen
+
+
+def _way_out(context: Context, packet: Packet, seen: Packet, lines: list[str]) -> str:
+    address = seen.destination
+    if ranges.contains(context.local(seen.family), int(address)):
+        lines.append(f"{address} is an address of the firewall.")
+        return FIREWALL
+    if packet.to_zone:
+        return packet.to_zone
+    zone = context.zone_of(address)
+    if zone:
+        lines.append(f"The way to {address} is the zone {zone}.")
+    else:
+        lines.append(f"No zone has a network with {address}: say where the packet leaves.")
+    return zone
+
+
+def _decision(policy: Policy, seen: Packet, lines: list[str]) -> tuple[Optional[FlatRule], tuple[FlatRule, ...], str]:
+    passed: list[FlatRule] = []
+    for rule in policy.rules:
+        match = rule.matches.get(seen.family)
+        if seen.from_zone not in rule.from_zones or seen.to_zone not in rule.to_zones:
+            continue
+        if match is None or not matches(match, seen):
+            continue
+        if not rule.conditions:
+            lines.append(f"'{rule.name}' ({rule.path}) {rule.action}s it.")
+            return rule, tuple(passed), rule.action
+        conditions = " and ".join(rule.conditions)
+        lines.append(f"'{rule.name}' ({rule.path}) {rule.action}s it if this holds: {conditions}. Otherwise:")
+        passed.append(rule)
+    action = policy.context.default_action(seen.from_zone, seen.to_zone)
+    lines.append(f"No rule decides: what goes from {seen.from_zone} to {seen.to_zone} meets the default, {action}.")
+    return None, tuple(passed), action
+
+
+def _source(policy: Policy, seen: Packet, lines: list[str]) -> tuple[Optional[FlatNat], Packet]:
+    if FIREWALL in (seen.from_zone, seen.to_zone):
+        return None, seen
+    entry = _first_nat(policy.nat, "snat", seen, seen.to_zone)
+    if entry is None:
+        return None, seen
+    if entry.type == "none":
+        lines.append(f"'{entry.name}' ({entry.path}) keeps its source from being translated.")
+        return entry, seen
+    result, note = _translated(entry, seen)
+    lines.append(f"'{entry.name}' ({entry.path}) translates the source to {result.source}{note}.")
+    return entry, result
+
+
+def _first_nat(entries: Sequence[FlatNat], hook: str, packet: Packet, zone: str) -> Optional[FlatNat]:
+    for entry in entries:
+        zones = entry.from_zones if hook == "dnat" else entry.to_zones
+        if in_hook(entry, hook) and entry.family == packet.family and zone in zones and matches(entry.match, packet):
+            return entry
+    return None
+
+
+def _translated(entry: FlatNat, packet: Packet) -> tuple[Packet, str]:
+    """The packet afterwards, and what the kernel is free to choose. The first of a range stands for all."""
+    after = translate.forward(entry, Box._make(((value, value),) for value in packet.point))
+    point = Point._make(found[0][0] for found in after)
+    free = any(found != ((value, value),) for found, value in zip(after, point))
+    note = f", or another up to {_last(after, entry, packet.family)}: the kernel chooses" if free else ""
+    made = from_point(point, packet.family, packet.from_zone, packet.to_zone)
+    return replace(packet, source=made.source, destination=made.destination, port=made.port), note
+
+
+def _last(after: Box, entry: FlatNat, family: int) -> str:
+    found = after.destination if entry.type == "dnat" else after.source
+    if found[0][0] == found[-1][1]:
+        return f"port {after.service[-1][1] & 0xFFFF}"
+    return str(to_address(found[-1][1], family))

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Net
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.zones import Zone
 
 #: Prefix and the document that took it out of public use.
 BOGONS = (
@@ -45,8 +46,12 @@ BOGONS = (
 )
 
 
+def of_zone(zones: Iterable[Zone], zone: Zone, family: int) -> Ranges:
+    """The bogons of a zone: all but the networks behind its interfaces."""
+    return of(family, [net for other in zones if other.interfaces == zone.interfaces for net in other.networks])
+
+
 def of(family: int, own: Iterable[Net]) -> Ranges:
-    """The bogons of a zone: all but its own networks."""
     nets = [net for net in (ipaddress.ip_network(text) for text, _reason in BOGONS) if net.version == family]
     mine = [net for net in own if net.version == family]
     return spans.subtract(_ranges(nets), _ranges(mine))

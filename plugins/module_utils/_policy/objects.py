@@ -15,7 +15,7 @@ from typing import Any, Optional
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import conditions, zones
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.addresses import AddressBook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Reader, entries, to_int
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatRule, Match
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import TYPES, FlatRule, Match
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import (
     Products,
@@ -53,7 +53,6 @@ UNTRACKED_KEYS = (
     "protocol",
     "ports",
     "source_ports",
-    "types",
     "comment",
     "enabled",
 )
@@ -118,7 +117,12 @@ def read_untracked(raw: object, known: Collection[str], path: str, books: Books)
         ):
             reason = "is missing, and exemptions are decided before the route is known"
             reader.problem("destination", None, reason, "Name the addresses, or write to: any.")
-        found.append(_rule(reader, known, books))
+        rule = _rule(reader, known, books, stateless=True)
+        matches = rule.flat.matches.values() if rule.flat else ()
+        if any(service.types != TYPES or service.codes != TYPES for match in matches for service in match.services):
+            reason = "names a kind of ICMP message, whose answer is of another kind"
+            reader.problem("service", reader.get("service"), reason, "Write protocol: icmp.")
+        found.append(rule)
     unique(path, [rule.name for rule in found], books.problems)
     return tuple(found)
 
@@ -145,7 +149,7 @@ def services(reader: Reader, books: Books) -> Products:
     return books.services.resolve(reader.items("service"), f"{reader.path}.service")
 
 
-def _rule(reader: Reader, known: Collection[str], books: Books, name: str = "") -> Rule:
+def _rule(reader: Reader, known: Collection[str], books: Books, name: str = "", stateless: bool = False) -> Rule:
     before = len(books.problems)
     name = reader.text("name", name, required=not name)
     from_zones = zones.parse_pair(reader, "from", known, firewall=True)
@@ -178,7 +182,7 @@ def _rule(reader: Reader, known: Collection[str], books: Books, name: str = "") 
             hours,
             _helpers(products, matches) if action == "accept" else (),
         )
-    return Rule(name, plain(reader, RULE_KEYS, name, ("from", "to"), action), flat)
+    return Rule(name, plain(reader, RULE_KEYS, name, ("from", "to"), None if stateless else action), flat)
 
 
 def _helpers(products: Products, matches: Mapping[int, Match]) -> Any:

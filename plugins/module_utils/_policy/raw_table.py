@@ -53,8 +53,7 @@ def _sources(table: Table, ruleset: Ruleset, sets: SetBook, family: int) -> None
             table.add("PREROUTING", matches, f"ndp {name} on link", "-j ACCEPT")
     for zone in real:
         for interface in zone.interfaces if zone.bogons else ():
-            own = [net for other in ruleset.zones if other.interfaces == zone.interfaces for net in other.networks]
-            forged = sets.match("src", bogons.of(family, own), family)
+            forged = sets.match("src", bogons.of_zone(ruleset.zones, zone, family), family)
             table.add("PREROUTING", " ".join([*forged, f"-i {interface}"]), f"bogons {zone.name}", "-j DROP")
     for zone in real:
         for interface in zone.interfaces if modes[zone.name] != "off" else ():

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster_lines
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import families
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.filter_table import GATES, filter_table
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.nat import empty_table, nat_table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.raw_table import raw_table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
@@ -23,7 +24,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table imp
 def render(ruleset: Ruleset) -> dict[str, str]:
     """File name -> content, for /etc/linuxha/rules."""
     policy = policy_id(ruleset)
-    sets = SetBook(ruleset.labels)
+    sets = SetBook({**_zone_labels(ruleset), **ruleset.labels})
     rules = {family: _family(ruleset, sets, family) for family in (4, 6)}
     return {
         "ipsets": _header(policy, "IP sets") + _gates(ruleset) + sets.text(),
@@ -32,6 +33,16 @@ def render(ruleset: Ruleset) -> dict[str, str]:
         "closed.v4": _header(policy, "IPv4 rules when closed") + _closed(ruleset, 4),
         "closed.v6": _header(policy, "IPv6 rules when closed") + _closed(ruleset, 6),
     }
+
+
+def _zone_labels(ruleset: Ruleset) -> dict[tuple[int, Ranges], str]:
+    """What sets are called that stand for a zone or for what it never sends, unless a group has the same content."""
+    found: dict[tuple[int, Ranges], str] = {}
+    for zone in ruleset.zones:
+        found.update({(family, bogons.of_zone(ruleset.zones, zone, family)): "bogons" for family in (4, 6)})
+    for flat in ruleset.flat_zones:
+        found.update(dict.fromkeys(flat.spans.items(), flat.name))
+    return found
 
 
 def policy_id(ruleset: Ruleset) -> str:

@@ -165,7 +165,7 @@ def _kinds(reader: Reader, item: object, protocol: str) -> Iterable[tuple[int, S
     else:
         left, slash, right = str(item).partition("/")
         number, code = to_int(left), to_int(right) if slash else None
-        if isinstance(item, bool) or number is None or number > 255 or (slash and (code is None or code > 255)):
+        if isinstance(item, bool) or number is None or number > 254 or (slash and (code is None or code > 255)):
             reader.problem("types", item, "unknown type of ICMP", names.nearest(item, ICMP, "Write a name, 8 or 3/4."))
             return []
         kinds = [(4 if protocol == "icmp" else 6, (number, code))]

@@ -51,17 +51,14 @@ class SetBook:
     def _make(self, ranges: Ranges, family: int) -> tuple[str, str]:
         if spans.is_full(ranges, family):
             return "", ""
-        wanted = spans.texts(ranges, family)
-        if len(wanted) == 1:
-            return "", wanted[0]
-        rest = spans.subtract(ADDRESSES[family], ranges)
-        if len(rest) < len(ranges) or (len(rest) == len(ranges) == 1) or len(wanted) > len(spans.texts(rest, family)):
-            unwanted = spans.texts(rest, family)
-            if len(unwanted) == 1:
-                return "!", unwanted[0]
-            if len(unwanted) < len(wanted):
-                return "!", self._set(rest, unwanted, family)
-        return "", self._set(ranges, wanted, family)
+        # More than half of all addresses: what is missing is shorter to tell.
+        if sum(high - low + 1 for low, high in ranges) > 1 << (spans.BITS[family] - 1):
+            return "!", self._positive(spans.subtract(ADDRESSES[family], ranges), family)
+        return "", self._positive(ranges, family)
+
+    def _positive(self, ranges: Ranges, family: int) -> str:
+        entries = spans.texts(ranges, family)
+        return entries[0] if len(entries) == 1 else self._set(ranges, entries, family)
 
     def _set(self, ranges: Ranges, entries: list[str], family: int) -> str:
         kind = "hash:net" if any("/" in entry for entry in entries) else "hash:ip"

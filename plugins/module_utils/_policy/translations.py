@@ -8,14 +8,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans, zones
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans, targets, zones
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.addresses import NOTHING, Sets
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Net, Reader, entries, to_int
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Net, Reader, entries
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
     FlatNat,
     Match,
-    Ranges,
     Service,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import (
@@ -256,7 +255,7 @@ class _Entry:
             self._problem("destination", "is missing", "Name the address that is translated.")
         matches = {family: match for family, match in self.matches.items() if target.of(family)}
         self._something(matches)
-        to_ports = self._to_ports(matches)
+        to_ports = targets.to_ports(self.reader, matches)
         return tuple(
             self._flat(
                 "dnat",
@@ -270,23 +269,6 @@ class _Entry:
             for family, match in matches.items()
         )
 
-    def _to_ports(self, matches: Mapping[int, Match]) -> Optional[tuple[int, int]]:
-        value = self.reader.get("to_port")
-        if value is None:
-            return None
-        ends = [to_int(end) for end in str(value).split(":")]
-        low, high = ends[0], ends[-1]
-        if len(ends) > 2 or low is None or high is None or not 1 <= low <= high <= 65535:
-            self._problem("to_port", "is not a port or a range of ports", 'Write 8443 or "9000:9010".')
-            return None
-        found = {service.ports for match in matches.values() for service in match.services}
-        if any(not _has_ports(service) for match in matches.values() for service in match.services):
-            self._problem("to_port", "needs ports and a protocol", "Add protocol: and ports:.")
-        elif low != high and (len(found) != 1 or _length(next(iter(found), ())) != high - low + 1):
-            reason = "is not as long as the one range of ports that it stands for"
-            self._problem("to_port", reason, "Write a range of the same length, or one port.")
-        return low, high
-
     def _blocks(self, target: Sets) -> tuple[FlatNat, ...]:
         found: list[FlatNat] = []
         if not self.reader.items("destination"):
@@ -295,7 +277,7 @@ class _Entry:
         for family in target.families:
             match = self.matches.get(family)
             inner, outer = target.of(family), match.destination if match else ()
-            if _block(inner, family) is None or _block(inner, family) != _block(outer, family):
+            if targets.block(inner, family) is None or targets.block(inner, family) != targets.block(outer, family):
                 reason = "and destination are not two prefixes of one length"
                 self._problem("to_address", reason, "Write a prefix of the same length as in destination.")
                 continue
@@ -310,17 +292,3 @@ class _Entry:
         if not matches and len(self.books.problems) == self.before:
             remedy = "Source, destination, service and to_address need a common family."
             self._problem("to_address", "no address family is left", remedy)
-
-
-def _block(found: Ranges, family: int) -> Optional[int]:
-    """The length of the one prefix that these addresses are, or None."""
-    lengths = [length for _first, length in spans.prefixes(found, family)] if len(found) == 1 else []
-    return lengths[0] if len(lengths) == 1 else None
-
-
-def _has_ports(service: Service) -> bool:
-    return service.protocol in (6, 17, 132) and service.ports != ((0, 65535),)
-
-
-def _length(ports: Ranges) -> int:
-    return ports[0][1] - ports[0][0] + 1 if len(ports) == 1 else 0

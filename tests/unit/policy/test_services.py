@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
@@ -131,8 +132,8 @@ def holds(services: tuple[Service, ...], packet: Packet, family: int) -> bool:
 def says(text: str, packet: Packet) -> bool:
     """A reader of the few words of iptables that services become; anything else is an error."""
     protocol, left, right = packet
-    numbers = {"tcp": 6, "udp": 17, "icmp": 1, "ipv6-icmp": 58, "esp": 50, "sctp": 132}
-    words = re.sub(r"-m (multiport|icmp6?) ?", "", text).split()
+    numbers = {"tcp": 6, "udp": 17, "icmp": 1, "ipv6-icmp": 58, "esp": 50, "ah": 51, "sctp": 132}
+    words = re.sub(r"-m (multiport|icmp6?) ?", "", text.replace("-m ah", "-p 51")).split()
     negated = False
     result = True
     while words:
@@ -189,6 +190,11 @@ def test_the_lines_of_iptables_mean_the_same(services: list[Service], minus: lis
     ("items", "most"), [(["!ssh"], 2), (["!ssh", "!dns"], 3), (["!ping"], 2), (["!ping", "!dns"], 4), (["!ipsec"], 3)]
 )
 @pytest.mark.parametrize("family", [4, 6])
-def test_all_but_a_few_is_a_few_lines(items: list[str], most: int, family: int) -> None:
+def test_all_but_a_few_is_a_few_lines_that_say_it(items: list[str], most: int, family: int) -> None:
     found, _problems = resolve(*items)
-    assert len(alternatives(found.of(family), family)) <= most
+    lines = alternatives(found.of(family), family)
+    assert len(lines) <= most
+    for packet in itertools.product((1, 6, 17, 47, 50, 51, 58, 99), (0, 8, 128, 500), (0, 22, 53, 500, 4500)):
+        # Types and codes of ICMP end at 255.
+        if packet[0] not in (1, 58) or max(packet) < 256:
+            assert lines_say(lines, packet) == holds(found.of(family), packet, family), packet

@@ -174,8 +174,9 @@ class Lines:
         return "-j reject"
 
     def _own_chain(self, kind: str, content: str, name: str) -> str:
-        label = re.sub(r"[^A-Za-z0-9_]", "_", name)[:14]
-        return f"{kind}-{label}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+        # 28 bytes in all; the digest is long enough for names of many rules that begin alike.
+        label = re.sub(r"[^A-Za-z0-9_]", "_", name)[:9]
+        return f"{kind}-{label}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
 def _hours(rule: FlatRule) -> str:

@@ -146,6 +146,8 @@ def services(reader: Reader, books: Books) -> Products:
         return books.services.product(reader)
     if inline:
         reader.problem(inline[0], reader.get(inline[0]), "stands beside service", "Write one of them.")
+    if not reader.items("service"):
+        reader.problem("service", reader.get("service"), "is empty", "Name a service, or remove the key for all.")
     return books.services.resolve(reader.items("service"), f"{reader.path}.service")
 
 

@@ -49,6 +49,7 @@ def one(key: str, entry: object) -> tuple[Problem, ...]:
         ({"service": ["ssh", "!ssh"]}, "destination", "no service is left", "takes away"),
         ({"from": "gests"}, "from", "unknown zone", "Did you mean 'guests'?"),
         ({"service": "htps"}, "service", "unknown service", "Did you mean"),
+        ({"service": []}, "service", "is empty", "for all"),
         ({"service": "ssh", "protocol": "tcp"}, "protocol", "stands beside service", "one of them"),
         ({"source": "192.0.2.0/24", "service": {"protocol": "icmpv6"}}, "destination", "no address family", "common"),
         ({"protocol": "icmp", "types": ["ping"]}, "types", "unknown type", "3/4"),

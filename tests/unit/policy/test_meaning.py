@@ -8,7 +8,7 @@ import ipaddress
 import shlex
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatPolicy, Ranges, Service
@@ -189,6 +189,18 @@ def policy_of(found: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+#: What leaves the chain of a rule has to meet the next rule.
+NEGATED: list[dict[str, Any]] = [
+    {"from": "lan", "to": "wan", "action": "drop", "service": ["!ssh", "!ping"]},
+    {"from": "any", "to": "any", "action": "accept"},
+]
+ONE_OF_EACH = [
+    Packet("eth2", "eth1", BASE, BASE, protocol, left, right)
+    for protocol, left, right in ((6, 1030, 22), (6, 1030, 53), (17, 1030, 22), (1, 8, 0), (1, 3, 4), (47, 0, 0))
+]
+
+
+@example(NEGATED, ONE_OF_EACH)
 @settings(deadline=None, max_examples=60)
 @given(st.lists(rules, min_size=1, max_size=5), st.lists(st.one_of(packets, messages), min_size=20, max_size=20))
 def test_the_text_decides_as_the_rules_do(found: list[dict[str, Any]], sent: list[Packet]) -> None:

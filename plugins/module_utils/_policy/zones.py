@@ -146,10 +146,10 @@ def _span(zone: Zone, claims: Collection[tuple[Net, str]], family: int) -> Range
     return found
 
 
-def _inside(net: Net, other: Net) -> bool:
-    return net.prefixlen > other.prefixlen and int(other.network_address) <= int(net.network_address) <= int(
-        other.broadcast_address
-    )
+def _inside(inner: Net, outer: Net) -> bool:
+    first = int(inner.network_address)
+    within = int(outer.network_address) <= first <= int(outer.broadcast_address)
+    return inner.prefixlen > outer.prefixlen and within
 
 
 def _ranges(nets: Iterable[Net]) -> Ranges:

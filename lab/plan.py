@@ -13,6 +13,7 @@ from itertools import islice
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 
 from .run import LabError
 
@@ -150,7 +151,11 @@ def make(
         for node in cluster.nodes:
             used.update(a for addresses in node.addresses.values() for a in addresses)
         used.update(v.address for n in cluster.networks for v in n.vips)
-        used.update(nat.to_address for nat in cluster.policy.nat if nat.to_address is not None)
+        used.update(
+            IPAddress(spans.address_text(end, nat.family))
+            for nat in cluster.policy.flat.nat
+            for end in nat.to_addresses or ()
+        )
     used.update(IPAddress(a) for addresses in extra.values() for a in addresses)
     beside = {name: _management(name, ansible_host[name]) for name in bystanders or {}}
     used.update(beside.values())

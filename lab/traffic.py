@@ -16,7 +16,7 @@ from netaddr import IPAddress, IPNetwork
 
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 from lab.monitors.paths import Canary, Family, Path, RouteKind
-from lab.traffic_policy import Filter, Packet, Protocol
+from lab.traffic_policy import Filter, Packet, Protocol, Translation
 
 # Where a rule allows any port. Below the range of ephemeral ports, so that no client takes them by chance.
 TCP_PORT, UDP_PORT = 7001, 7002
@@ -157,12 +157,12 @@ class _Planner:
         server: model.Network,
         explicit: bool,
     ) -> Path | None:
-        for rule in self.filter.accepting(client.zone, server.zone, protocol):
-            if explicit and rule.protocol is None:
+        for rule in self.filter.accepting(client.zone, server.zone, protocol, family):
+            if explicit and not rule.explicit:
                 continue
             sources = self._matching(client, family, rule.source)
             targets = self._matching(server, family, rule.destination)
-            port = rule.ports[0][0] if rule.ports else _default_port(protocol)
+            port = rule.port or _default_port(protocol)
             for source, target in _nearest_first(sources, targets):
                 packet = Packet(client.zone, server.zone, source, target, protocol, port)
                 hidden = self.filter.snat(packet)
@@ -190,7 +190,7 @@ class _Planner:
         return found
 
     def _translated(
-        self, entry: model.Nat, family: Family, protocol: Protocol, client: model.Network, server: model.Network
+        self, entry: Translation, family: Family, protocol: Protocol, client: model.Network, server: model.Network
     ) -> list[Path]:
         port = entry.ports[0][0] if entry.ports else entry.to_port or _default_port(protocol)
         target = entry.to_address
@@ -199,7 +199,7 @@ class _Planner:
         for source in self._matching(client, family, entry.source):
             for net in entry.destination:
                 packet = Packet(client.zone, server.zone, source, IPAddress(net.first, family), protocol, port)
-                if self.filter.dnat(packet) is not entry:
+                if self.filter.dnat(packet) is not entry.entry:
                     continue
                 inner = packet.translated(target, entry.to_port or port)
                 if not self.filter.accepts(inner):
@@ -230,7 +230,7 @@ class _Planner:
         for port in CANARY_PORTS:
             for source, target in _nearest_first(sources, targets):
                 packet = Packet(client.zone, server.zone, source, target, protocol, port)
-                if self.filter.accepts(packet) or self.filter.dnat(packet):
+                if not self.filter.drops(packet) or self.filter.dnat(packet):
                     continue
                 self._own(client, source)
                 self._own(server, target)

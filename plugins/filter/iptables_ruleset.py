@@ -17,8 +17,9 @@ description:
 options:
   _input:
     description:
-      - The role's variables without their prefix, so C(zones), C(rules), C(nat), C(vips), C(cluster_rules),
-        C(management), C(gate), C(antispoof), C(output), C(log_drops), C(echo_rate).
+      - The role's variables without their prefix, so C(zones), C(addresses), C(services), C(rules), C(nat),
+        C(defaults), C(untracked), C(mss), C(raw), C(vips), C(cluster_rules), C(management), C(gate), C(antispoof),
+        C(output), C(log_drops), C(echo_rate).
       - A missing one means the default of the role.
     type: dict
     required: true

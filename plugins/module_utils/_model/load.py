@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
-from . import cross, lint, nodes, parse, validate, vrid
+from . import cross, lint, nodes, parse, policy, validate, vrid
 from . import types as t
 from .budget import check as check_budget
 from .net import HAS_NETADDR
@@ -95,11 +95,11 @@ def _cluster(name: str, members: Mapping[str, Mapping[str, Any]], problems: Prob
                     "peers-differ", path, right, reason, "Write it once, in the variables of the cluster's group."
                 )
     path, policy_path = f"firewall_cluster[{name}]", f"firewall_policy[{name}]"
-    cluster = parse.cluster(
-        first["firewall_cluster"], path, first.get("firewall_policy"), policy_path, len(hosts), problems
-    )
+    cluster = parse.cluster(first["firewall_cluster"], path, len(hosts), problems)
     found = tuple(nodes.node(host, position, members[host], cluster, problems) for position, host in enumerate(hosts))
-    return replace(cluster, nodes=found)
+    cluster = replace(cluster, nodes=found)
+    # After the nodes, since their addresses have names that the policy may use.
+    return replace(cluster, policy=policy.read(first.get("firewall_policy"), policy_path, cluster, problems))
 
 
 def _difference(left: Any, right: Any, path: str) -> Optional[tuple[str, Any, Any]]:

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 
-"""`firewall_cluster` and `firewall_policy`: plain data to types. Values that need other clusters are left at 0."""
+"""`firewall_cluster`: plain data to types. Values that need other clusters are left at 0."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import fields, objects
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import zones
 
 from . import parse_pacemaker
 from . import types as t
-from .net import IPAddress, IPNetwork
+from .net import IPNetwork
 from .problems import Problems, nearest
 from .reader import Reader, valid_key
 
@@ -80,8 +79,8 @@ HELPERS = (
 )
 
 
-def cluster(raw: object, path: str, policy: object, policy_path: str, node_count: int, problems: Problems) -> t.Cluster:
-    """Read one cluster without its nodes."""
+def cluster(raw: object, path: str, node_count: int, problems: Problems) -> t.Cluster:
+    """Read one cluster without its nodes and its policy."""
     r = Reader(raw, path, CLUSTER_KEYS, problems)
     if r.raw.get("name") is None:
         r.missing("name", "Give the cluster a name of its own.")
@@ -107,7 +106,7 @@ def cluster(raw: object, path: str, policy: object, policy_path: str, node_count
         nodes=(),
         vrrp=_vrrp(r, profile, bool(links), problems),
         conntrackd=_conntrackd(r, node_count, problems),
-        policy=_policy(policy, policy_path, networks, problems),
+        policy=t.Policy(),
         vip_groups=parse_pacemaker.vip_groups(r, name, problems),
         pacemaker=parse_pacemaker.pacemaker(r, profile, topology, problems),
         budget_limit_ms=r.optional_number("failover_budget_ms", 1, 600_000, unit=" ms"),
@@ -144,7 +143,7 @@ def _networks(top: Reader, cluster_name: str, problems: Problems) -> tuple[t.Net
             if r.has("zone")
             else str(key)
         )
-        if zone in (objects.ANY, objects.FIREWALL):
+        if zone in (zones.ANY, zones.FIREWALL):
             r.error("name", "zone", "is a reserved word", "Use another name for the zone.", value=zone)
         prefixes = tuple(p for p in (ipv4, ipv6) if p is not None)
         vrid = r.number("vrid", 1, 255, 0, code="vrid")
@@ -295,52 +294,3 @@ def _role_variables(top: Reader) -> Mapping[str, Any]:
             remedy = f"Names begin with {', '.join(ROLE_PREFIXES)}."
             top.problems.error("role-variable", path, raw[key], "is not a variable of a known role", remedy)
     return {str(k): v for k, v in raw.items()}
-
-
-def _policy(raw: object, path: str, networks: tuple[t.Network, ...], problems: Problems) -> t.Policy:
-    r = Reader(raw, path, ("rules", "nat"), problems)
-    zones = list(dict.fromkeys(n.zone for n in networks))
-    vips = [str(v.address) for n in networks for v in n.vips]
-    prefixes: dict[str, list[fields.Net]] = {}
-    for network in networks:
-        prefixes.setdefault(network.zone, []).extend(ipaddress.ip_network(str(p)) for p in network.prefixes)
-    rules, found = objects.parse_rules(r.raw.get("rules"), zones, f"{path}.rules")
-    problems.policy(found)
-    nat, found = objects.parse_nat(r.raw.get("nat"), zones, vips, f"{path}.nat", prefixes)
-    problems.policy(found)
-    return t.Policy(tuple(_rule(x) for x in rules), tuple(_nat(x) for x in nat))
-
-
-def _nets(found: Any) -> tuple[IPNetwork, ...]:
-    return tuple(IPNetwork(str(net)) for net in found)
-
-
-def _rule(x: objects.Rule) -> t.Rule:
-    return t.Rule(
-        x.name,
-        x.from_zones,
-        x.to_zones,
-        _nets(x.source),
-        _nets(x.destination),
-        x.protocol,
-        tuple(x.ports),
-        x.action,
-        x.log,
-        x.as_dict(),
-    )
-
-
-def _nat(x: objects.Nat) -> t.Nat:
-    return t.Nat(
-        x.name,
-        x.type,
-        x.from_zones,
-        x.to_zones,
-        _nets(x.source),
-        _nets(x.destination),
-        x.protocol,
-        tuple(x.ports),
-        IPAddress(str(x.to_address)),
-        x.to_port,
-        x.as_dict(),
-    )

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatPolicy
+
 from .net import IPAddress, IPNetwork
 from .problems import Problem
 
@@ -197,47 +199,14 @@ class VipGroup:
 
 
 @dataclass(frozen=True)
-class Rule:
-    name: str
-    from_zones: tuple[str, ...]
-    to_zones: tuple[str, ...]
-    source: tuple[IPNetwork, ...]
-    destination: tuple[IPNetwork, ...]
-    protocol: Optional[str]
-    ports: tuple[tuple[int, int], ...]
-    action: str
-    log: bool
-    plain: Mapping[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        return dict(self.plain)
-
-
-@dataclass(frozen=True)
-class Nat:
-    name: str
-    type: str
-    from_zones: tuple[str, ...]
-    to_zones: tuple[str, ...]
-    source: tuple[IPNetwork, ...]
-    destination: tuple[IPNetwork, ...]
-    protocol: Optional[str]
-    ports: tuple[tuple[int, int], ...]
-    to_address: IPAddress
-    to_port: Optional[int]
-    plain: Mapping[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        return dict(self.plain)
-
-
-@dataclass(frozen=True)
 class Policy:
-    rules: tuple[Rule, ...] = ()
-    nat: tuple[Nat, ...] = ()
+    """`plain` has the keys of firewall_policy, normalised; `flat` has every name resolved."""
 
-    def as_dicts(self) -> dict[str, list[dict[str, Any]]]:
-        return {"rules": [r.as_dict() for r in self.rules], "nat": [n.as_dict() for n in self.nat]}
+    plain: Mapping[str, Any] = field(default_factory=dict)
+    flat: FlatPolicy = field(default_factory=FlatPolicy)
+
+    def as_dicts(self) -> dict[str, Any]:
+        return dict(self.plain)
 
 
 @dataclass(frozen=True)

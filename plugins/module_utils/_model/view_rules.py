@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import policy, view_corosync
 from . import types as t
-from . import view_corosync
 from .validate import sync_family
 from .view_states import link_version
 
@@ -18,15 +18,12 @@ LINK_LOCAL = "fe80::/10"
 
 
 def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
-    zones: dict[str, dict[str, list[str]]] = {}
-    for network in cluster.networks:
-        zone = zones.setdefault(network.zone, {"interfaces": [], "networks": []})
-        zone["interfaces"].append(node.interfaces[network.name])
-        zone["networks"] += [str(p) for p in network.prefixes]
+    written = cluster.policy.as_dicts()
     found: dict[str, Any] = {
-        "iptables_zones": zones,
-        "iptables_rules": [r.as_dict() for r in cluster.policy.rules],
-        "iptables_nat": [n.as_dict() for n in cluster.policy.nat],
+        **{f"iptables_{key}": written.get(key, []) for key in ("rules", "nat", "defaults", "untracked", "mss", "raw")},
+        "iptables_zones": policy.zones(cluster, node.interfaces, written.get("zones", {})),
+        "iptables_addresses": {**policy.addresses(cluster), **written.get("addresses", {})},
+        "iptables_services": written.get("services", {}),
         "iptables_vips": [str(v.address) for v in cluster.vips],
         "iptables_cluster_rules": [
             *(_membership if cluster.topology == "pacemaker" else _adverts)(cluster, node),

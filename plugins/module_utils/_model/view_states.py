@@ -54,7 +54,9 @@ def _ignore(cluster: t.Cluster) -> list[str]:
     VIP as one end.
     """
     found = ["127.0.0.1", "::1"]
-    translated = {n.to_address for n in cluster.policy.nat}
+    translated = [(n.family, *n.to_addresses) for n in cluster.policy.flat.nat if n.to_addresses]
     for node in cluster.nodes:
-        found += [str(a) for a in node.all_addresses if a not in translated]
+        for a in node.all_addresses:
+            if not any(a.version == family and low <= int(a) <= high for family, low, high in translated):
+                found.append(str(a))
     return list(dict.fromkeys(found))

@@ -22,6 +22,7 @@ PROTOCOLS: Mapping[str, Optional[int]] = {
     "udp": 17,
     "sctp": 132,
     "icmp": None,
+    "icmpv6": 58,
     "vrrp": 112,
     "esp": 50,
     "ah": 51,
@@ -83,12 +84,7 @@ class Reader:
     def choice(self, key: str, choices: Collection[str], default: str) -> str:
         value = self.text(key, default)
         if value not in choices:
-            remedy = f"One of: {', '.join(choices)}."
-            if value == "reject":
-                remedy += (
-                    " A reject answers packets whose state has not arrived yet, and cuts connections at a takeover."
-                )
-            self.problem(key, value, "unknown value", remedy)
+            self.problem(key, value, "unknown value", f"One of: {', '.join(choices)}.")
             return default
         return value
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import PROTOCOLS, Net, PortRange
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import PORTS, Log
 
 # xt_comment keeps 256 bytes with the closing zero; xt_LOG 30; chain names 29.
 COMMENT_BYTES = 255
@@ -19,8 +21,10 @@ MULTIPORT_SLOTS = 15
 
 #: iptables knows these without /etc/protocols, which a small installation may not have.
 _BUILTIN = {"tcp": "tcp", "udp": "udp", "sctp": "sctp", "esp": "esp"}
+_BY_NUMBER = {1: "icmp", 6: "tcp", 17: "udp", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp"}
 
 
+@lru_cache(maxsize=65536)
 def plain(text: str, limit: int) -> str:
     """Printable ASCII without quotes, at most `limit` bytes: what every version of iptables prints back as it was."""
     kept = "".join(char if " " <= char <= "~" and char not in "\"'\\`" else "_" for char in text)
@@ -31,8 +35,16 @@ def comment(text: str) -> str:
     return f'-m comment --comment "{plain(text, COMMENT_BYTES)}"'
 
 
-def log_target(name: str) -> str:
-    return f'-j LOG --log-prefix "{plain("fw " + name, LOG_PREFIX_BYTES - 1)} "'
+def log_target(log: Log) -> str:
+    return f'-j LOG --log-prefix "{log.prefix} "'
+
+
+def log_limit(log: Log) -> str:
+    return f"-m limit --limit {log.rate}"
+
+
+def default_log(name: str) -> Log:
+    return Log(plain("fw " + name, LOG_PREFIX_BYTES - 1))
 
 
 def chain_name(prefix: str, *zones: str) -> str:
@@ -69,9 +81,16 @@ def protocol(name: Optional[str], family: int) -> list[str]:
     return ["-p", _BUILTIN.get(name) or str(PROTOCOLS.get(name) or name)]
 
 
+def protocol_number(number: int, family: int, negated: bool = False) -> str:
+    if number == 51 and family == 6:
+        # An extension header in IPv6; the match has no negation of its own.
+        return "-m ah"
+    return f"{'! ' if negated else ''}-p {_BY_NUMBER.get(number, number)}"
+
+
 def ports(found: Sequence[PortRange], side: str = "dport") -> list[list[str]]:
     """One match per rule that is needed; [[]] without ports."""
-    if not found:
+    if not found or tuple(found) == PORTS:
         return [[]]
     if len(found) == 1:
         return [[f"--{side}", _range(found[0])]]

@@ -4,51 +4,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import match
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import ANY, Nat, Ruleset
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import extras, spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatPolicy
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets import SetBook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table import Table
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ways import arriving, leaving
+
+# The node's own packets keep their own address: a standby does not hold the shared one.
+_FORWARDED = "-m addrtype ! --src-type LOCAL"
 
 
-def nat_table(ruleset: Ruleset, family: int) -> Table:
+def empty_table() -> Table:
     # The policies of nat say nothing about what may pass: only the filter table decides that.
-    table = Table("nat", PREROUTING="ACCEPT", INPUT="ACCEPT", OUTPUT="ACCEPT", POSTROUTING="ACCEPT")
-    for entry in ruleset.nat:
+    return Table("nat", PREROUTING="ACCEPT", INPUT="ACCEPT", OUTPUT="ACCEPT", POSTROUTING="ACCEPT")
+
+
+def nat_table(policy: FlatPolicy, raw: Sequence[extras.RawRule], sets: SetBook, family: int) -> Table:
+    table = empty_table()
+    extras.add_raw(table, raw, family)
+    lines = Lines(table, sets, family)
+    zones = {zone.name: zone for zone in policy.zones}
+    for entry in policy.nat:
         if entry.family != family:
             continue
-        if entry.type == "dnat":
-            for interface in _interfaces(ruleset, entry.from_zones):
-                for matches in _matches(entry, f"-i {interface}"):
-                    table.add("PREROUTING", matches, entry.name, f"-j DNAT --to-destination {_target(entry)}")
-        else:
-            for interface in _interfaces(ruleset, entry.to_zones):
-                # The node's own packets keep their own address: a standby does not hold the shared one.
-                for matches in _matches(entry, f"-o {interface}", "-m addrtype ! --src-type LOCAL"):
-                    table.add("POSTROUTING", matches, entry.name, f"-j SNAT --to-source {_target(entry)}")
+        target = _target(entry)
+        for way, found in arriving(zones, entry.from_zones, entry.match, family):
+            table.extend("PREROUTING", lines.simple(found, entry.name, target, way))
+        for way, found in leaving(zones, entry.to_zones, entry.match, family):
+            more = _FORWARDED if entry.type == "snat" else ""
+            table.extend("POSTROUTING", lines.simple(found, entry.name, target, way, more))
     return table
 
 
-def _interfaces(ruleset: Ruleset, zones: tuple[str, ...]) -> list[str]:
-    return [name for zone in ruleset.zones if ANY in zones or zone.name in zones for name in zone.interfaces]
+def _target(entry: FlatNat) -> str:
+    if entry.to_addresses is None:
+        return "-j ACCEPT"
+    if entry.one_to_one:
+        block = next(iter(spans.texts((entry.to_addresses,), entry.family)), "")
+        return f"-j NETMAP --to {block}"
+    low, high = (spans.address_text(end, entry.family) for end in entry.to_addresses)
+    hosts = low if low == high else f"{low}-{high}"
+    if entry.type == "snat":
+        return f"-j SNAT --to-source {hosts}"
+    if entry.to_ports is None:
+        return f"-j DNAT --to-destination {hosts}"
+    return f"-j DNAT --to-destination {f'[{hosts}]' if entry.family == 6 else hosts}:{_ports(entry)}"
 
 
-def _target(entry: Nat) -> str:
-    if entry.to_port is None:
-        return str(entry.to_address)
-    host = f"[{entry.to_address}]" if entry.family == 6 else str(entry.to_address)
-    return f"{host}:{entry.to_port}"
-
-
-def _matches(entry: Nat, way: str, *more: str) -> Iterator[str]:
-    for source in match.of_family(entry.source, entry.family):
-        for destination in match.of_family(entry.destination, entry.family):
-            for ports in match.ports(entry.ports):
-                yield " ".join(
-                    match.address("-s", source)
-                    + match.address("-d", destination)
-                    + [way]
-                    + match.protocol(entry.protocol, entry.family)
-                    + ports
-                    + list(more)
-                )
+def _ports(entry: FlatNat) -> str:
+    low, high = entry.to_ports or (0, 0)
+    if low == high:
+        return str(low)
+    # Without its base a range would be a choice of ports for the kernel, not a shift.
+    base = entry.match.services[0].ports[0][0]
+    return f"{low}-{high}/{base}"

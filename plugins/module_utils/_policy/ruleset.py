@@ -5,16 +5,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster, objects
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import (
+    addresses,
+    cluster,
+    extras,
+    names,
+    objects,
+    spans,
+    translations,
+    zones,
+)
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.addresses import Sets
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Clamp, FlatPolicy, FlatZone, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.library import SERVICES
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
+#: What an inventory says about packets; the cluster model takes the same keys in firewall_policy.
+POLICY_KEYS = ("zones", "addresses", "services", "rules", "nat", "defaults", "untracked", "mss", "raw")
 KEYS = (
-    "zones",
-    "rules",
-    "nat",
+    *POLICY_KEYS,
     "vips",
     "cluster_rules",
     "management",
@@ -24,34 +38,138 @@ KEYS = (
     "log_drops",
     "echo_rate",
 )
-_CHOICES = {"antispoof": ("strict", "loose", "off"), "output": ("accept", "drop")}
+_CHOICES = {"antispoof": zones.ANTISPOOF, "output": ("accept", "drop")}
 
 
-def parse(raw: Mapping[str, Any], prefix: str = "iptables_") -> tuple[objects.Ruleset, tuple[Problem, ...]]:
-    """`raw` has the role's variables without their prefix; a missing one means its default."""
+@dataclass(frozen=True)
+class Options:
+    gate: bool = False
+    antispoof: str = "strict"
+    output: str = "accept"
+    log_drops: bool = False
+    echo_rate: str = "50/second"
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """Everything that the renderer needs for one node."""
+
+    zones: tuple[zones.Zone, ...] = ()
+    rules: tuple[objects.Rule, ...] = ()
+    defaults: tuple[objects.Rule, ...] = ()
+    untracked: tuple[objects.Rule, ...] = ()
+    nat: tuple[translations.Nat, ...] = ()
+    clamps: tuple[Clamp, ...] = ()
+    raw: tuple[extras.RawRule, ...] = ()
+    cluster_rules: tuple[cluster.ClusterRule, ...] = ()
+    management: Optional[cluster.Management] = None
+    options: Options = field(default_factory=Options)
+    #: Groups of addresses and services that something refers to, as written.
+    used: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    #: Readable names of sets of addresses, by family and content.
+    labels: Mapping[tuple[int, Ranges], str] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def flat(self) -> FlatPolicy:
+        rules = (*self.rules, *self.defaults)
+        return FlatPolicy(
+            self.flat_zones,
+            tuple(rule.flat for rule in rules if rule.flat),
+            tuple(flat for entry in self.nat for flat in entry.flats),
+            tuple(rule.flat for rule in self.untracked if rule.flat),
+            self.clamps,
+        )
+
+    @cached_property
+    def flat_zones(self) -> tuple[FlatZone, ...]:
+        return zones.flatten(self.zones)
+
+
+def parse(
+    raw: Mapping[str, Any], prefix: str = "iptables_", derived: Optional[Mapping[str, Any]] = None
+) -> tuple[Ruleset, tuple[Problem, ...]]:
+    """`raw` has the role's variables without their prefix; a missing one means its default.
+
+    Args:
+        prefix: of the paths in problems.
+        derived: addresses that the cluster model names. Given, their names are closed to `addresses`.
+    """
     problems = [
-        Problem(prefix + key, raw[key], "unknown variable", f"Known: {', '.join(KEYS)}.")
-        for key in raw
-        if key not in KEYS
+        Problem(prefix + key, raw[key], "unknown variable", names.nearest(key, KEYS)) for key in raw if key not in KEYS
     ]
-    zones, found = objects.parse_zones(raw.get("zones"), f"{prefix}zones")
+    found_zones, found = zones.parse_zones(raw.get("zones"), f"{prefix}zones")
     problems += found
-    names = [zone.name for zone in zones]
-    rules, found = objects.parse_rules(raw.get("rules"), names, f"{prefix}rules")
-    problems += found
-    networks = {zone.name: zone.networks for zone in zones}
-    nat, found = objects.parse_nat(raw.get("nat"), names, raw.get("vips") or None, f"{prefix}nat", networks)
-    problems += found
+    known = tuple(zone.name for zone in found_zones)
+    books = _books(raw, prefix, derived, problems)
+    flat_zones = zones.flatten(found_zones)
+    around = translations.Surroundings(
+        known,
+        {zone.name: _sources(zone, flat) for zone, flat in zip(found_zones, flat_zones)},
+        translations.shared(raw.get("vips") if derived is not None else raw.get("vips") or None, books),
+        books.addresses.own,
+    )
+    rules = objects.read_rules(raw.get("rules"), known, f"{prefix}rules", books)
+    nat = translations.read_nat(raw.get("nat"), f"{prefix}nat", books, around)
+    defaults = objects.read_defaults(raw.get("defaults"), known, f"{prefix}defaults", books)
+    untracked = objects.read_untracked(raw.get("untracked"), known, f"{prefix}untracked", books)
+    clamps = extras.read_clamps(raw.get("mss"), known, f"{prefix}mss", books)
+    raw_rules = extras.read_raw(raw.get("raw"), f"{prefix}raw", books)
     cluster_rules, found = cluster.parse_cluster_rules(raw.get("cluster_rules"), f"{prefix}cluster_rules")
     problems += found
     management, found = cluster.parse_management(raw.get("management"), f"{prefix}management")
     problems += found
     options = _options(raw, prefix, problems)
-    return objects.Ruleset(zones, rules, nat, cluster_rules, management, options), tuple(problems)
+    books.addresses.check()
+    books.services.check()
+    ruleset = Ruleset(
+        found_zones,
+        rules,
+        defaults,
+        untracked,
+        nat,
+        clamps,
+        raw_rules,
+        cluster_rules,
+        management,
+        options,
+        _used(books),
+        books.addresses.labels(),
+    )
+    return ruleset, tuple(problems)
 
 
-def _options(raw: Mapping[str, Any], prefix: str, problems: list[Problem]) -> objects.Options:
-    default = objects.Options()
+def _books(
+    raw: Mapping[str, Any], prefix: str, derived: Optional[Mapping[str, Any]], problems: list[Problem]
+) -> objects.Books:
+    def closed(name: str) -> Optional[str]:
+        return None if derived is None else addresses.derived(name)
+
+    def builtin(name: str) -> Optional[str]:
+        return "is the name of a built-in service" if name in SERVICES else None
+
+    own = names.parse_names(raw.get("addresses"), f"{prefix}addresses", "[addresses]", problems, closed)
+    services = names.parse_names(
+        raw.get("services"), f"{prefix}services", "{protocol: tcp, ports: [8443]}", problems, builtin
+    )
+    groups = {**(derived or {}), **own}
+    return objects.Books(groups, services, f"{prefix}addresses", f"{prefix}services", problems)
+
+
+def _sources(zone: zones.Zone, flat: FlatZone) -> Sets:
+    nets = translations.sets_of(zone.networks)
+    return Sets(spans.intersect(nets.four, flat.spans[4]), spans.intersect(nets.six, flat.spans[6]))
+
+
+def _used(books: objects.Books) -> dict[str, dict[str, object]]:
+    found = {
+        "addresses": {name: books.addresses.groups.raw[name] for name in sorted(books.addresses.groups.used)},
+        "services": {name: books.services.groups.raw[name] for name in sorted(books.services.groups.used)},
+    }
+    return {kind: used for kind, used in found.items() if used}
+
+
+def _options(raw: Mapping[str, Any], prefix: str, problems: list[Problem]) -> Options:
+    default = Options()
     values: dict[str, Any] = {}
     for key in ("gate", "log_drops"):
         value = raw.get(key, getattr(default, key))
@@ -60,12 +178,7 @@ def _options(raw: Mapping[str, Any], prefix: str, problems: list[Problem]) -> ob
         else:
             problems.append(Problem(prefix + key, value, "is not a boolean", "Write true or false."))
     for key, choices in _CHOICES.items():
-        # YAML 1.1 reads a bare off as false.
-        value = "off" if raw.get(key) is False else str(raw.get(key, getattr(default, key)))
-        if value in choices:
-            values[key] = value
-        else:
-            problems.append(Problem(prefix + key, value, "unknown value", f"One of: {', '.join(choices)}."))
+        values[key] = _choice(raw, prefix, key, choices, problems)
     rate = "off" if raw.get("echo_rate") is False else str(raw.get("echo_rate", default.echo_rate))
     if rate == "off" or re.fullmatch(r"[1-9][0-9]{0,4}/(second|minute)", rate):
         values["echo_rate"] = rate
@@ -73,4 +186,14 @@ def _options(raw: Mapping[str, Any], prefix: str, problems: list[Problem]) -> ob
         problems.append(
             Problem(prefix + "echo_rate", rate, "is not a rate", "Write 50/second, or off to answer no echo request.")
         )
-    return objects.Options(**values)
+    return Options(**values)
+
+
+def _choice(raw: Mapping[str, Any], prefix: str, key: str, choices: Sequence[str], problems: list[Problem]) -> str:
+    default: str = getattr(Options(), key)
+    # YAML 1.1 reads a bare off as false.
+    value = "off" if raw.get(key) is False else str(raw.get(key, default))
+    if value in choices:
+        return value
+    problems.append(Problem(prefix + key, value, "unknown value", f"One of: {', '.join(choices)}."))
+    return default

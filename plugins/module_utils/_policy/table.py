@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import match
 
 
@@ -11,22 +13,32 @@ class Table:
     def __init__(self, name: str, **policies: str) -> None:
         self.name = name
         self._policies = policies
-        self._chains: list[str] = []
-        self._rules: list[str] = []
+        self._rules: dict[str, list[str]] = {chain: [] for chain in policies}
 
-    def chain(self, name: str) -> None:
-        if name not in self._chains:
-            self._chains.append(name)
+    def chain(self, name: str) -> bool:
+        """Make a chain; False when it was there."""
+        if name in self._rules:
+            return False
+        self._rules[name] = []
+        return True
 
     def add(self, chain: str, matches: str, comment: str, target: str) -> None:
-        parts = (f"-A {chain}", matches.strip(), match.comment(comment), target)
-        self._rules.append(" ".join(part for part in parts if part))
+        self._rules[chain].append(body(matches, comment, target))
+
+    def extend(self, chain: str, bodies: Iterable[str]) -> None:
+        self._rules[chain].extend(bodies)
 
     def text(self) -> str:
         lines = [f"*{self.name}"]
         lines += [f":{chain} {policy} [0:0]" for chain, policy in self._policies.items()]
-        lines += [f":{chain} - [0:0]" for chain in self._chains]
+        lines += [f":{chain} - [0:0]" for chain in self._rules if chain not in self._policies]
         # The chains of a hook first and the others after them, each in the order of its rules: readable, same result.
-        for name in (*self._policies, *self._chains):
-            lines += [rule for rule in self._rules if rule.startswith(f"-A {name} ")]
+        for chain, rules in self._rules.items():
+            lines += [f"-A {chain} {rule}" for rule in rules]
         return "\n".join([*lines, "COMMIT", ""])
+
+
+def body(matches: str, comment: str, target: str) -> str:
+    """A rule without its chain."""
+    matches = matches.strip()
+    return f"{matches} {match.comment(comment)} {target}" if matches else f"{match.comment(comment)} {target}"

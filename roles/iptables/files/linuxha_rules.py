@@ -21,8 +21,9 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Iterator, NoReturn, Optional
+from typing import Any, Iterable, Iterator, NoReturn, Optional
 
 RULES = Path(os.environ.get("LINUXHA_RULES", "/etc/linuxha/rules"))
 RUN = Path(os.environ.get("LINUXHA_RUN", "/run/linuxha"))
@@ -40,6 +41,8 @@ FORWARDING = {
     "ipv4": Path("/proc/sys/net/ipv4/ip_forward"),
     "ipv6": Path("/proc/sys/net/ipv6/conf/all/forwarding"),
 }
+# Named by their content by whoever wrote the files; see load_sets.
+OWN_SET = re.compile(r"lh[46][-~][A-Za-z0-9_.-]+")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 # Of last resort: nothing but loopback, for when even the rendered closed ruleset is damaged.
 LAST_RESORT = """*raw
@@ -169,6 +172,88 @@ def refuse_two_backends() -> None:
             )
 
 
+# --- sets of addresses -----------------------------------------------------------------------------------------------
+# A set is named by its content, so one that rules of the kernel refer to is never changed: other content is another
+# set, which is there and filled before the rules come and goes after they have gone.
+
+
+def wanted_sets(text: str) -> tuple[str, dict[str, list[str]]]:
+    """The lines about other sets (the gate), and by name the lines of each set of ours."""
+    others, found = [], {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 2 and words[0] in ("create", "add") and OWN_SET.fullmatch(words[1]):
+            found.setdefault(words[1], []).append(line)
+        else:
+            others.append(line)
+    return "".join(line + "\n" for line in others), found
+
+
+def own_sets() -> dict[str, set[str]]:
+    """The sets of ours in the kernel and what is in them."""
+    found: dict[str, set[str]] = {}
+    for line in run(["ipset", "save"]).splitlines():
+        words = line.split()
+        if len(words) > 1 and OWN_SET.fullmatch(words[1]):
+            found.setdefault(words[1], set()).update(words[2:3] if words[0] == "add" else ())
+    return found
+
+
+def same_members(lines: list[str], held: set[str]) -> bool:
+    entries = {line.split()[2] for line in lines if line.startswith("add ")}
+    # Texts first: they differ only where ipset prints an address in another way.
+    return entries == held or {ip_network(entry) for entry in entries} == {ip_network(entry) for entry in held}
+
+
+def load_sets(text: str) -> None:
+    others, wanted = wanted_sets(text)
+    # -exist keeps a set that is there, and what is in it: a reload never shuts or opens the gate.
+    run(["ipset", "restore", "-exist"], others)
+    held = own_sets() if wanted else {}
+    lines: list[str] = []
+    for name, own in wanted.items():
+        if name not in held:
+            lines += own
+        elif not same_members(own, held[name]):
+            # Somebody changed it: filled beside it and swapped, since rules refer to it.
+            beside = f"{name[:3]}~{hashlib.sha256(name.encode()).hexdigest()[:20]}"
+            lines += [f"destroy {beside}"] * (beside in held)
+            lines += [re.sub(rf"^(create|add) {re.escape(name)} ", rf"\1 {beside} ", line) for line in own]
+            lines += [f"swap {beside} {name}", f"destroy {beside}"]
+    if lines:
+        run(["ipset", "restore"], "".join(line + "\n" for line in lines))
+
+
+def forget_sets(keep: Iterable[str]) -> None:
+    """Destroy sets of ours that are not needed. One that rules of others use stays, and is tried again next time."""
+    kept = set(keep)
+    deadline = time.monotonic() + 2
+    while True:
+        unused = sorted(set(own_sets()) - kept)
+        if not unused:
+            return
+        try:
+            run(["ipset", "restore"], "".join(f"destroy {name}\n" for name in unused))
+        except RulesError as error:
+            # nf_tables lets go of a set only a moment after the rules have gone. The first refusal ends the list.
+            busy = re.search(r"in line (\d+)", str(error))
+            position = int(busy.group(1)) - 1 if busy else 0
+            if time.monotonic() > deadline:
+                if position >= len(unused):
+                    return
+                print(f"linuxha-rules: {unused[position]} is used by rules of others and stays", file=sys.stderr)
+                kept.add(unused[position])
+            else:
+                time.sleep(0.05)
+
+
+def held(family: str) -> str:
+    """Rules and sets of one family in the kernel, for comparison."""
+    prefix = f"lh{SUFFIX[family][1]}-"
+    sets = [f"{name} {' '.join(sorted(members))}\n" for name, members in own_sets().items() if name.startswith(prefix)]
+    return saved(family) + "".join(sorted(sets))
+
+
 def gate() -> dict[str, str]:
     states = {}
     for family, name in (("ipv4", "linuxha_gate4"), ("ipv6", "linuxha_gate6")):
@@ -209,14 +294,13 @@ def remember(state: str, **more: Any) -> None:
 
 
 def load_texts(texts: dict[str, str]) -> None:
-    # -exist keeps a set that is there, and what is in it: a reload never shuts or opens the gate.
-    run(["ipset", "restore", "-exist"], texts["ipsets"])
+    load_sets(texts["ipsets"])
     for family in FAMILIES:
         restore(family, texts[f"rules.{SUFFIX[family]}"])
 
 
 def intact(state: dict[str, Any]) -> bool:
-    return all(state.get("kernel", {}).get(family) == fingerprint(saved(family)) for family in FAMILIES)
+    return all(state.get("kernel", {}).get(family) == fingerprint(held(family)) for family in FAMILIES)
 
 
 def load() -> None:
@@ -231,13 +315,15 @@ def load() -> None:
             return
         refuse_two_backends()
         check_in_namespace(RULES)
-        before = {family: saved(family) for family in FAMILIES}
+        before, sets = {family: saved(family) for family in FAMILIES}, set(own_sets())
         try:
             load_texts(texts)
-            kernel = {family: fingerprint(saved(family)) for family in FAMILIES}
+            forget_sets(wanted_sets(texts["ipsets"])[1])
+            kernel = {family: fingerprint(held(family)) for family in FAMILIES}
         except RulesError:
             for family, text in before.items():
                 restore(family, text)
+            forget_sets(sets)
             raise
         set_forwarding(True)
         remember("loaded", files=digest(texts), policy=policy_of(texts), kernel=kernel, backend=backend())
@@ -311,7 +397,7 @@ def status() -> int:
     answer: dict[str, Any] = {"state": state.get("state", "absent"), "reason": state.get("reason")}
     answer.update(policy=state.get("policy"), since=state.get("since"), backend=backend())
     answer.update(forwarding=forwarding(), gate=gate())
-    kernel = {family: fingerprint(saved(family)) for family in FAMILIES}
+    kernel = {family: fingerprint(held(family)) for family in FAMILIES}
     answer["kernel"] = kernel
     answer["drift"] = {family: state.get("kernel", {}).get(family) != value for family, value in kernel.items()}
     try:

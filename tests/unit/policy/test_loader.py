@@ -226,3 +226,91 @@ def test_the_check_touches_nothing(node: Namespace) -> None:
     assert node.loader("check", str(node.rules)).returncode == 0
     assert "-A" not in node.saved()
     assert node.status()["state"] == "absent"
+
+
+@pytest.fixture
+def rich_node(tmp_path: Path, rich: dict[str, str]) -> Iterator[Namespace]:
+    namespace = Namespace(tmp_path, rich)
+    yield namespace
+    namespace.holder.kill()
+    namespace.holder.wait()
+
+
+def own_sets(node: Namespace) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for line in node.run("ipset", "save").stdout.splitlines():
+        word, name, *rest = line.split()
+        if name.startswith("lh"):
+            found.setdefault(name, set()).update(rest[:1] if word == "add" else ())
+    return found
+
+
+def other_content(rich: dict[str, str]) -> tuple[dict[str, str], str, str]:
+    """The same files with one set of other content and so of another name; the old and the new name."""
+    old = next(line.split()[1] for line in rich["ipsets"].splitlines() if line.startswith("create lh4-office"))
+    new = "lh4-office-000000000000"
+    ipsets = rich["ipsets"].replace(old, new) + f"add {new} 192.0.2.77\n"
+    return {**rich, "ipsets": ipsets, "rules.v4": rich["rules.v4"].replace(old, new)}, old, new
+
+
+def test_the_whole_language_is_taken_by_the_kernel(rich_node: Namespace, rich: dict[str, str]) -> None:
+    done = rich_node.loader("load")
+    assert done.returncode == 0, done.stderr
+    assert rich_node.status()["ok"]
+    wanted = {line.split()[1] for line in rich["ipsets"].splitlines() if line.startswith("create lh")}
+    assert set(own_sets(rich_node)) == wanted
+    assert all(own_sets(rich_node).values())
+    assert "already" in rich_node.loader("load").stdout
+
+
+def test_new_content_is_a_new_set_and_the_old_one_goes(rich_node: Namespace, rich: dict[str, str]) -> None:
+    rich_node.loader("load")
+    files, old, new = other_content(rich)
+    rich_node.write(files)
+    done = rich_node.loader("load")
+    assert done.returncode == 0, done.stderr
+    assert old not in own_sets(rich_node)
+    assert "192.0.2.77" in own_sets(rich_node)[new]
+    assert rich_node.status()["ok"]
+
+
+def test_a_failed_reload_leaves_the_sets_as_they_were(rich_node: Namespace, rich: dict[str, str]) -> None:
+    rich_node.loader("load")
+    before = own_sets(rich_node), without_counters(rich_node.saved())
+    files, _old, _new = other_content(rich)
+    rich_node.write(files)
+    done = rich_node.run(sys.executable, "-B", "-c", FAIL_ONCE, str(LOADER))
+    assert done.returncode != 0
+    assert (own_sets(rich_node), without_counters(rich_node.saved())) == before
+
+
+def test_a_set_changed_by_others_is_drift_and_mended_under_the_rules(rich_node: Namespace) -> None:
+    rich_node.loader("load")
+    before = own_sets(rich_node)
+    name = next(name for name in before if name.startswith("lh4-office"))
+    assert rich_node.run("ipset", "add", name, "192.0.2.66").returncode == 0
+    assert rich_node.status()["drift"] == {"ipv4": True, "ipv6": False}
+    assert rich_node.loader("load").returncode == 0
+    assert own_sets(rich_node) == before
+    assert rich_node.status()["ok"]
+
+
+def test_a_set_that_others_use_stays(rich_node: Namespace, rich: dict[str, str]) -> None:
+    rich_node.loader("load")
+    files, old, _new = other_content(rich)
+    used = ["iptables", "--table", "mangle", "--append", "FORWARD", "-m", "set", "--match-set", old, "src"]
+    assert rich_node.run(*used).returncode == 0
+    rich_node.write(files)
+    done = rich_node.loader("load")
+    assert done.returncode == 0
+    assert old in done.stderr
+    assert old in own_sets(rich_node)
+    used[3] = "--delete"
+    assert rich_node.run(*used).returncode == 0
+    assert rich_node.loader("load").returncode == 0
+
+
+def test_sets_of_others_are_left_alone(rich_node: Namespace) -> None:
+    assert rich_node.run("ipset", "create", "mine", "hash:ip").returncode == 0
+    assert rich_node.loader("load").returncode == 0
+    assert "create mine" in rich_node.run("ipset", "save").stdout

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import parse_nat, parse_rules
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import parse_rules
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.translations import parse_nat
 
 RULE = {"name": "r", "from": "lan", "to": "wan"}
 SNAT = {"name": "n", "type": "snat", "from": "lan", "to": "wan", "source": "198.51.100.0/24", "to_address": "192.0.2.1"}
@@ -37,7 +38,7 @@ ZONES = ("wan", "lan")
         ({"protocol": "tcp", "ports": [0]}, "r[0].ports", "is not a port", "1 to 65535"),
         ({"protocol": "tcp", "ports": ["90:80"]}, "r[0].ports", "is not a port", "8000:8080"),
         ({"protocol": "tcp", "ports": [True]}, "r[0].ports", "is not a port", "443"),
-        ({"action": "reject"}, "r[0].action", "unknown value", "cuts connections at a takeover"),
+        ({"action": "refuse"}, "r[0].action", "unknown value", "accept, drop, reject"),
         ({"log": "yes"}, "r[0].log", "is not a boolean", "true or false"),
     ],
 )
@@ -60,7 +61,7 @@ def test_a_wrong_rule_is_explained(change: dict[str, Any], path: str, reason: st
         ({**DNAT, "destination": None}, "n[0].destination", "is missing"),
         ({**DNAT, "to_port": 80}, "n[0].to_port", "needs ports"),
         ({**DNAT, "to": "lan"}, "n[0].to", "belongs to snat"),
-        ({**DNAT, "type": "masquerade"}, "n[0].type", "unknown value"),
+        ({**DNAT, "type": "masquerade"}, "n[0].type", "which a takeover leaves behind"),
     ],
 )
 def test_a_wrong_translation_is_explained(entry: dict[str, Any], path: str, reason: str) -> None:

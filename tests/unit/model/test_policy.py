@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""The policy inside the cluster: names that the cluster gives, zones that the policy adds, and the way to the role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ruleset, spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import policy_id, render
+
+RULE = {"name": "r", "from": "lan", "to": "wan"}
+SNAT = {"name": "n", "to": "wan", "source": "net.lan"}
+RICH: dict[str, Any] = {
+    "zones": {
+        "wan": {"bogons": True, "antispoof": "loose"},
+        "vpn": {"interfaces": ["tun0"]},
+        "guests": {"within": "lan", "networks": ["198.51.100.128/25"]},
+    },
+    "addresses": {"web": ["198.51.100.80", "2001:db8:2::80"], "all": ["web", "vips"]},
+    "services": {"intranet": ["https", {"protocol": "tcp", "ports": [8080]}]},
+    "rules": [
+        {**RULE, "destination": "all", "service": "intranet"},
+        {"name": "peers", "from": "any", "to": "firewall", "source": ["node.fw1", "node.fw2.wan"], "service": "ping"},
+        {"name": "inside", "from": "guests", "to": "vpn", "source": "net.lan", "destination": "!vips.edge"},
+    ],
+    "nat": [{"name": "snat", "from": "guests", "to": "wan", "to_address": "192.0.2.1"}],
+    "defaults": [{"from": "lan", "to": "wan", "action": "reject"}],
+    "untracked": [{**RULE, "name": "dns", "to": "firewall", "destination": "vips", "protocol": "udp", "ports": 53}],
+    "mss": [{"from": "lan", "to": "vpn", "mss": "pmtu"}],
+    "raw": [{"name": "x", "chain": "FORWARD", "rule": "-m mark --mark 1 -j DROP"}],
+}  # fmt: skip
+
+
+def texts(ranges: Any, family: int) -> list[str]:
+    return spans.texts(ranges, family)
+
+
+def role_input(cluster: model.Cluster, node: model.Node) -> dict[str, Any]:
+    found = model.views.role_variables(cluster, node)
+    return {key: found[f"iptables_{key}"] for key in ruleset.KEYS if f"iptables_{key}" in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "four", "six"),
+    [
+        ("vips", ["192.0.2.1", "198.51.100.1"], ["2001:db8:1::1", "2001:db8:2::1"]),
+        ("vips.edge", ["192.0.2.1", "198.51.100.1"], ["2001:db8:1::1", "2001:db8:2::1"]),
+        ("node.fw2.lan", ["198.51.100.3"], ["2001:db8:2::3"]),
+        ("node.fw1.sync0", ["203.0.113.65"], []),
+        ("net.lan", ["198.51.100.0/24"], ["2001:db8:2::/64"]),
+        ("net.mgmt", ["203.0.113.0/26"], []),
+    ],
+)
+def test_the_cluster_gives_names(
+    changed: Callable[..., model.Loaded], name: str, four: list[str], six: list[str]
+) -> None:
+    loaded = changed({"policy.rules": [{**RULE, "source": name}]})
+    assert [str(problem) for problem in loaded.problems] == []
+    (rule,) = loaded.clusters[0].policy.flat.rules
+    found = {family: texts(match.source, family) for family, match in rule.matches.items()}
+    assert (found.get(4, []), found.get(6, [])) == (four, six)
+
+
+def rich(changed: Callable[..., model.Loaded]) -> model.Cluster:
+    loaded = changed({f"policy.{key}": value for key, value in RICH.items()})
+    assert [str(problem) for problem in loaded.problems] == []
+    return loaded.clusters[0]
+
+
+def test_everything_reaches_the_role_and_means_the_same(changed: Callable[..., model.Loaded]) -> None:
+    cluster = rich(changed)
+    both = []
+    for node in cluster.nodes:
+        found, problems = ruleset.parse(role_input(cluster, node))
+        assert [str(problem) for problem in problems] == []
+        assert [(r.name, r.matches, r.from_zones) for r in found.flat.rules] == [
+            (r.name, r.matches, r.from_zones) for r in cluster.policy.flat.rules
+        ]
+        assert [(n.name, n.match) for n in found.flat.nat] == [(n.name, n.match) for n in cluster.policy.flat.nat]
+        assert [zone.spans for zone in found.flat.zones] == [zone.spans for zone in cluster.policy.flat.zones]
+        both.append((policy_id(found), render(found)["ipsets"]))
+    assert both[0] == both[1]
+
+
+def test_the_policy_is_read_back_the_same(changed: Callable[..., model.Loaded], hosts: dict[str, Any]) -> None:
+    cluster = rich(changed)
+    for variables in hosts.values():
+        variables["firewall_policy"] = cluster.policy.as_dicts()
+    assert model.load(hosts).clusters[0].policy == cluster.policy
+
+
+def test_options_of_a_zone_reach_the_role(changed: Callable[..., model.Loaded]) -> None:
+    cluster = rich(changed)
+    zones = role_input(cluster, cluster.nodes[0])["zones"]
+    assert zones["wan"] == {
+        "interfaces": ["eth1"],
+        "networks": ["192.0.2.0/24", "2001:db8:1::/64"],
+        "bogons": True,
+        "antispoof": "loose",
+    }
+    assert zones["vpn"] == {"interfaces": ["tun0"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "reason"),
+    [
+        ({"addresses": {"vips": "192.0.2.1"}}, "addresses.vips", "is the name of addresses of the cluster"),
+        ({"addresses": {"node.fw1": "192.0.2.1"}}, "addresses.node.fw1", "is the name of addresses of the cluster"),
+        ({"rules": [{**RULE, "source": "node.fw3"}]}, "rules[0].source", "no group has this name"),
+        ({"zones": {"wan": {"interfaces": ["eth9"]}}}, "zones.wan.interfaces", "is not an option of this zone"),
+        ({"zones": {"wan": 1}}, "zones.wan", "is not a mapping"),
+        ({"zones": {"vpn": {"interfaces": ["eth1"]}}}, "zones.vpn.interfaces", "belongs to zone wan too"),
+        ({"nat": [{**SNAT, "to_address": "192.0.2.2"}]}, "nat[0].to_address", "is an address of one node"),
+        ({"nat": [{**SNAT, "to_address": "192.0.2.9"}]}, "nat[0].to_address", "is not a VIP"),
+        ({"raw": [{"name": "x", "chain": "FORWARD", "rule": "-P x"}]}, "raw[0].rule", "no part of a rule"),
+        ({"mss": [{"from": "lan", "to": "x", "mss": 1400}]}, "mss[0].to", "unknown zone"),
+    ],
+)  # fmt: skip
+def test_a_mistake_has_its_path(changed: Callable[..., model.Loaded], changes: Any, path: str, reason: str) -> None:
+    loaded = changed({f"policy.{key}": value for key, value in changes.items()})
+    found = {problem.path: problem.reason for problem in loaded.errors}
+    assert reason in found.get(f"firewall_policy[edge].{path}", str(found))
+    assert len(loaded.errors) == 1
+
+
+@pytest.mark.parametrize("junk", [None, 1, True, "x", [], [1], {}, {"a": 1}, [None], {"wan": None}, {"wan": {1: 2}}])
+@pytest.mark.parametrize("key", ruleset.POLICY_KEYS)
+def test_junk_never_raises(changed: Callable[..., model.Loaded], key: str, junk: object) -> None:
+    for problem in changed({f"policy.{key}": junk}).problems:
+        assert str(problem)

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ipaddress
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ruleset
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import review, ruleset
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 
 from . import types as t
-from .problems import Problems
+from .problems import ERROR, WARNING, Problem, Problems
 from .reader import Reader
 
 #: A zone of the cluster's networks takes these; everything else about it is known.
@@ -19,7 +21,7 @@ ZONE_OPTIONS = ("antispoof", "bogons")
 
 
 def read(raw: object, path: str, cluster: t.Cluster, problems: Problems) -> t.Policy:
-    r = Reader(raw, path, ruleset.POLICY_KEYS, problems)
+    r = Reader(raw, path, (*ruleset.POLICY_KEYS, *review.KEYS), problems)
     content: dict[str, Any] = {key: r.raw.get(key) for key in ruleset.POLICY_KEYS if r.raw.get(key) is not None}
     interfaces: dict[str, str] = {}
     for network in cluster.networks:
@@ -44,7 +46,31 @@ def read(raw: object, path: str, cluster: t.Cluster, problems: Problems) -> t.Po
         "untracked": [entry.as_dict() for entry in found.untracked],
     }
     plain = {key: entries for key, entries in plain.items() if entries}
-    return t.Policy({**content, **plain}, found.flat)
+    judged = review.Review() if mistakes else _review(found, r.raw, path, cluster, problems)
+    return t.Policy({**content, **plain}, found.flat, judged)
+
+
+def _review(
+    found: ruleset.Ruleset, raw: Mapping[Any, Any], path: str, cluster: t.Cluster, problems: Problems
+) -> review.Review:
+    own = [address for node in cluster.nodes for address in node.all_addresses]
+    judged, mistakes = review.review(
+        found, raw, path, plain_addresses(own), plain_addresses(v.address for v in cluster.vips)
+    )
+    problems.policy(mistakes)
+    for each in judged.findings:
+        if each.severity in (ERROR, WARNING) and not each.accepted:
+            shown = f" (packet: {each.packet})" if each.packet else ""
+            place = each.rules[0].path
+            problems.found.append(
+                Problem(place, None, each.text + shown, each.remedy, each.severity, f"policy-{each.kind}")
+            )
+    return judged
+
+
+def plain_addresses(found: Iterable[object]) -> list[Address]:
+    """As the policy package has them, which has to do without netaddr."""
+    return [ipaddress.ip_address(str(address)) for address in found]
 
 
 def zones(cluster: t.Cluster, interfaces: Mapping[str, str], own: Mapping[Any, Any]) -> dict[Any, Any]:

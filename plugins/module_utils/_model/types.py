@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatPolicy
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.review import Review
 
 from .net import IPAddress, IPNetwork
 from .problems import Problem
@@ -200,10 +201,11 @@ class VipGroup:
 
 @dataclass(frozen=True)
 class Policy:
-    """`plain` has the keys of firewall_policy, normalised; `flat` has every name resolved."""
+    """`plain` has the keys of firewall_policy that become rules, normalised; `flat` has every name resolved."""
 
     plain: Mapping[str, Any] = field(default_factory=dict)
     flat: FlatPolicy = field(default_factory=FlatPolicy)
+    review: Review = field(default_factory=Review, compare=False)
 
     def as_dicts(self) -> dict[str, Any]:
         return dict(self.plain)

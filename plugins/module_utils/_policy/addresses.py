@@ -46,7 +46,7 @@ class AddressBook:
     def own(self) -> Sets:
         """The nodes' own addresses, as far as the cluster model has named them."""
         used = set(self.groups.used)
-        found = self._union([self._named(name) for name in self.groups.raw if name.startswith("node.")])
+        found = self._union([self.named(name) for name in self.groups.raw if name.startswith("node.")])
         self.groups.used = used
         return found
 
@@ -54,14 +54,14 @@ class AddressBook:
         """Compute every group, so that mistakes in unused ones are seen as well."""
         used = set(self.groups.used)
         for name in self.groups.raw:
-            self._named(name)
+            self.named(name)
         self.groups.used = used
 
     def labels(self) -> dict[tuple[int, Ranges], str]:
         """The first name, in the order of the alphabet, of every content that has one."""
         found: dict[tuple[int, Ranges], str] = {}
         for name in sorted(self.groups.raw, reverse=True):
-            sets = self._named(name)
+            sets = self.named(name)
             for family in sets.families:
                 found[family, sets.of(family)] = name
         return found
@@ -97,13 +97,13 @@ class AddressBook:
             if known is not None:
                 return known
             if item in self.groups:
-                return self._named(item)
+                return self.named(item)
         sets = self._literal(item, path, item if shown is None else shown)
         if isinstance(item, str) and sets is not NOTHING:
             self._literals[item] = sets
         return sets
 
-    def _named(self, name: str) -> Sets:
+    def named(self, name: str) -> Sets:
         return self.groups.value(name, self._group) or NOTHING
 
     def _group(self, raw: object, path: str) -> Sets:

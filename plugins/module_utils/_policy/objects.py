@@ -74,6 +74,8 @@ class Books:
         self.problems: list[Problem] = [] if problems is None else problems
         self.addresses = AddressBook(addresses or {}, addresses_path, self.problems)
         self.services = ServiceBook(services or {}, services_path, self.problems)
+        #: Where the names stand that the inventory defines.
+        self.defined: dict[str, str] = {}
 
 
 @dataclass(frozen=True)

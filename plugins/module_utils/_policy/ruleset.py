@@ -68,6 +68,8 @@ class Ruleset:
     used: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     #: Readable names of sets of addresses, by family and content.
     labels: Mapping[tuple[int, Ranges], str] = field(default_factory=dict, compare=False)
+    #: All names that the rules could have used.
+    books: objects.Books = field(default_factory=objects.Books, compare=False)
 
     @cached_property
     def flat(self) -> FlatPolicy:
@@ -134,6 +136,7 @@ def parse(
         options,
         _used(books),
         books.addresses.labels(),
+        books,
     )
     return ruleset, tuple(problems)
 
@@ -152,7 +155,10 @@ def _books(
         raw.get("services"), f"{prefix}services", "{protocol: tcp, ports: [8443]}", problems, builtin
     )
     groups = {**(derived or {}), **own}
-    return objects.Books(groups, services, f"{prefix}addresses", f"{prefix}services", problems)
+    books = objects.Books(groups, services, f"{prefix}addresses", f"{prefix}services", problems)
+    books.defined = {name: f"{prefix}services.{name}" for name in services}
+    books.defined.update({name: f"{prefix}addresses.{name}" for name in own})
+    return books
 
 
 def _sources(zone: zones.Zone, flat: FlatZone) -> Sets:

@@ -45,7 +45,7 @@ class ServiceBook:
         """Compute every service that the user defined, so that mistakes in unused ones are seen as well."""
         used = set(self.groups.used)
         for name in self.own:
-            self._named(name)
+            self.named(name)
         self.groups.used = used
 
     def resolve(self, items: Sequence[object], path: str) -> Products:
@@ -69,7 +69,7 @@ class ServiceBook:
     def _item(self, item: object, path: str, shown: object) -> Products:
         name = item.strip() if isinstance(item, str) else ""
         if name in self.groups:
-            return self._named(name)
+            return self.named(name)
         if isinstance(item, Mapping):
             return self.product(Reader(item, path, KEYS, self._problems))
         own = sorted({*self.own, *SERVICES})
@@ -83,7 +83,7 @@ class ServiceBook:
         )
         return NOTHING
 
-    def _named(self, name: str) -> Products:
+    def named(self, name: str) -> Products:
         return self.groups.value(name, self._group) or NOTHING
 
     def _group(self, raw: object, path: str) -> Products:

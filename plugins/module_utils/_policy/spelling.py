@@ -32,12 +32,12 @@ Spans = Mapping[int, Ranges]
 
 @dataclass(frozen=True)
 class Names:
-    """What names stand for: zones, rules, and objects of the policy with their addresses by IP version."""
+    """What names stand for: zones, rules, and objects of the policy with what they are by IP version."""
 
     zones: Sequence[str] = ()
     rules: Collection[str] = ()
     addresses: Mapping[str, Spans] = field(default_factory=dict)
-    services: Mapping[str, tuple[Service, ...]] = field(default_factory=dict)
+    services: Mapping[str, Mapping[int, tuple[Service, ...]]] = field(default_factory=dict)
 
 
 def addresses(reader: Reader, key: str, names: Names) -> Spans:
@@ -81,12 +81,11 @@ def services(reader: Reader, names: Names) -> Mapping[int, tuple[Service, ...]]:
             reader.problem(key, reader.get(key), "is given with service", "Write one of the two.")
     found: dict[int, list[Service]] = {4: [], 6: []}
     for item in reader.items("service"):
+        known = names.services.get(str(item)) or {family: _short(str(item), family) for family in (4, 6)}
+        if not any(known.values()):
+            reader.problem("service", item, "is not known", "Write tcp/443, udp/5000-5010, icmp, or a known name.")
         for family in (4, 6):
-            some = names.services.get(str(item)) or _short(str(item), family)
-            if some:
-                found[family] += some
-            elif family == 4:
-                reader.problem("service", item, "is not known", "Write tcp/443, udp/5000-5010, icmp, or a known name.")
+            found[family] += known.get(family, ())
     return {family: tuple(some) for family, some in found.items()}
 
 

@@ -133,3 +133,87 @@ def test_a_mistake_has_its_path(changed: Callable[..., model.Loaded], changes: A
 def test_junk_never_raises(changed: Callable[..., model.Loaded], key: str, junk: object) -> None:
     for problem in changed({f"policy.{key}": junk}).problems:
         assert str(problem)
+
+
+# --- the analysis
+
+
+OUT = {"name": "out", "from": "lan", "to": "wan"}
+WEB = {"name": "web", "from": "wan", "to": "lan", "destination": "198.51.100.80", "service": "https"}
+HIDDEN = {"name": "no-mail", "from": "lan", "to": "wan", "service": "smtp", "action": "drop"}
+PUBLISH = {"name": "pub", "type": "dnat", "from": "wan", "destination": "192.0.2.1", "service": "https"}
+SERVED = {**PUBLISH, "to_address": "198.51.100.80"}
+
+
+def written(policy: dict[str, Any]) -> dict[str, Any]:
+    """This policy instead of the usual one."""
+    return {f"policy.{key}": value for key, value in {"outside": "wan", "nat": [], **policy}.items()}
+
+
+def judged(changed: Callable[..., model.Loaded], **policy: Any) -> list[tuple[str, str, str]]:
+    """What the analysis says about a policy: severity, code, place."""
+    loaded = changed(written(policy))
+    return [(p.severity, p.code, p.path.partition("].")[2]) for p in loaded.problems]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({"rules": [OUT, HIDDEN]}, [("error", "policy-shadowed", "rules[1]")]),
+        ({"rules": [HIDDEN, OUT]}, []),
+        ({"rules": [OUT, {**OUT, "name": "dns", "service": "dns"}]}, [("warning", "policy-redundant", "rules[1]")]),
+        ({"rules": [{"name": "all", "from": "wan", "to": "lan"}]}, [("warning", "policy-wide", "rules[0]")]),
+        ({"rules": [OUT], "addresses": {"old": "192.0.2.9"}}, [("warning", "policy-unused-object", "addresses.old")]),
+        ({"rules": [OUT], "services": {"old": "ssh"}}, [("warning", "policy-unused-object", "services.old")]),
+        ({"rules": [OUT], "nat": [SERVED]}, [("warning", "policy-nat-unpublished", "nat[0]")]),
+        ({"rules": [OUT, WEB], "nat": [SERVED]}, []),
+    ],
+)
+def test_findings_are_problems_of_the_inventory(
+    changed: Callable[..., model.Loaded], policy: dict[str, Any], expected: list[tuple[str, str, str]]
+) -> None:
+    assert judged(changed, **policy) == expected
+
+
+def test_a_finding_is_accepted_with_a_reason_and_only_while_it_is_there(changed: Callable[..., model.Loaded]) -> None:
+    accepted = [{"finding": "shadowed", "rule": "no-mail", "reason": "the rule out goes in May"}]
+    assert judged(changed, rules=[OUT, HIDDEN], accepted=accepted) == []
+    assert judged(changed, rules=[HIDDEN, OUT], accepted=accepted) == [
+        ("warning", "policy-stale-acceptance", "accepted[0]")
+    ]
+    assert judged(changed, rules=[OUT], accepted=[{"finding": "shadwed", "rule": "x"}]) == [
+        ("error", "policy", "accepted[0].finding"),
+        ("error", "policy", "accepted[0].reason"),
+    ]
+
+
+def test_assertions_hold_or_end_the_run(changed: Callable[..., model.Loaded]) -> None:
+    web = {"name": "web answers", "from": "wan", "to": "192.0.2.1", "service": "https", "expect": "accept"}
+    closed = {"name": "closed", "from": "wan", "to": "lan", "expect": "deny", "except": ["web"]}
+    own = {"name": "own names", "from": "wan", "to": "vips", "service": "ssh", "expect": "deny"}
+    rules = {"rules": [OUT, WEB], "nat": [SERVED]}
+    assert judged(changed, **rules, assertions=[web, closed, own]) == []
+    broken = judged(changed, **{**rules, "rules": [OUT]}, assertions=[web])
+    assert ("error", "policy-assertion", "assertions[0]") in broken
+    loaded = changed(written({**rules, "assertions": [{**closed, "except": []}]}))
+    (problem,) = loaded.problems
+    # It says which rule lets the packet in.
+    assert "'web'" in str(problem)
+
+
+def test_what_is_said_about_the_policy_may_be_wrong_itself(changed: Callable[..., model.Loaded]) -> None:
+    found = judged(
+        changed, rules=[OUT], outside="wann", routed=["192.0.2.1/24"], assertions=[{"name": "a", "from": "x"}]
+    )
+    assert {("error", "policy", "outside"), ("error", "policy", "routed")} <= set(found)
+    assert ("error", "policy", "assertions[0].from") in found
+
+
+def test_the_analysis_waits_for_rules_that_can_be_read(changed: Callable[..., model.Loaded]) -> None:
+    found = judged(changed, rules=[OUT, HIDDEN, {**OUT, "name": "bad", "service": "htps"}])
+    assert [code for _severity, code, _path in found] == ["policy"]
+
+
+def test_what_is_for_the_analysis_does_not_reach_the_role(changed: Callable[..., model.Loaded]) -> None:
+    cluster = changed(written({"rules": [OUT], "accepted": [], "assertions": []})).clusters[0]
+    assert set(cluster.policy.as_dicts()) == {"rules", "nat"}

@@ -68,7 +68,7 @@ NAMES = Names(
     zones=("wan", "lan", "dmz"),
     rules=("shop", "slow", "out"),
     addresses={"shop-server": {4: one("198.51.100.180")}},
-    services={"https": HTTPS},
+    services={"https": {4: HTTPS, 6: HTTPS}},
 )
 SHOP = {"name": "a", "from": "wan", "to": "192.0.2.1", "protocol": "tcp", "port": 443, "expect": "accept"}
 

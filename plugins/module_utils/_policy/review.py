@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""A policy judged as a whole before it is deployed: findings of the analysis, and assertions that do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import analyse, assertions, check, findings
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context, pair_defaults
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address, Reader
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatRule
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import Books, Rule
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.spelling import Names
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy
+
+#: What is said about the rules and does not become one: the zone of the default route, whose packets may come from
+#: anybody; blocks that are routed to a shared address; findings that are meant; what every version has to keep.
+KEYS = ("outside", "routed", "accepted", "assertions")
+
+
+@dataclass(frozen=True)
+class Review:
+    #: In the order of the rules; accepted ones have their reason.
+    findings: tuple[findings.Finding, ...] = ()
+    #: What `trace` answers questions about.
+    policy: Policy = field(default_factory=Policy)
+
+
+def review(
+    ruleset: Ruleset, raw: Mapping[str, Any], path: str, own: Sequence[Address] = (), vips: Sequence[Address] = ()
+) -> tuple[Review, tuple[Problem, ...]]:
+    """Judge a policy that was read without a problem.
+
+    Args:
+        raw: the keys of `KEYS`, as written.
+        path: of the policy, for the problems.
+        own: addresses that one node alone has, of all nodes.
+        vips: addresses that a takeover moves.
+    """
+    problems: list[Problem] = []
+    reader = Reader({key: raw[key] for key in KEYS if key in raw}, path, KEYS, problems)
+    accepted, found = findings.parse_accepted(raw.get("accepted"), f"{path}.accepted")
+    problems += found
+    rules, defaults = _flats(ruleset.rules), _flats(ruleset.defaults)
+    known = {rule.name for rule in ruleset.rules} | {entry.name for entry in ruleset.nat}
+    names = Names([zone.name for zone in ruleset.zones], known, *_objects(ruleset.books))
+    wanted, found = assertions.parse_assertions(raw.get("assertions"), names, f"{path}.assertions")
+    problems += found
+    outside = reader.choice("outside", names.zones, "") if reader.get("outside") is not None else ""
+    context = Context(
+        networks={zone.name: zone.networks for zone in ruleset.zones},
+        default_zone=outside,
+        zones=tuple(names.zones),
+        defaults=pair_defaults(defaults),
+        output=ruleset.options.output,
+        own=tuple(own),
+        vips=tuple(vips),
+        routed=reader.networks("routed"),
+        untrusted=(outside,) if outside else (),
+        objects=ruleset.books.defined,
+        used={name for used in ruleset.used.values() for name in used},
+    )
+    policy = Policy((*rules, *defaults), ruleset.flat.nat, context)
+    if problems:
+        return Review(policy=policy), tuple(problems)
+    told = (*analyse.analyse(rules, ruleset.flat.nat, context, accepted), *check.check(wanted, policy))
+    return Review(told, policy), ()
+
+
+def _flats(rules: Sequence[Rule]) -> tuple[FlatRule, ...]:
+    return tuple(rule.flat for rule in rules if rule.flat)
+
+
+def _objects(books: Books) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    addresses = {name: books.addresses.named(name) for name in books.addresses.groups.raw}
+    services = {name: books.services.named(name) for name in books.services.groups.raw}
+    return (
+        {name: {family: found.of(family) for family in (4, 6)} for name, found in addresses.items()},
+        {name: {family: found.of(family) for family in (4, 6)} for name, found in services.items()},
+    )

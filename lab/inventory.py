@@ -61,12 +61,13 @@ def _release(path: Path, name: str, given: Any) -> str | None:
     return None if release is None else str(release)
 
 
-def read(path: Path, extra: Mapping[str, str] | None = None) -> Inventory:
+def read(path: Path, extra: Mapping[str, str] | None = None, findings: bool = True) -> Inventory:
     """Read and validate an inventory.
 
     Args:
         path: the inventory, a file or a directory.
         extra: variables that win over it, as ansible-playbook's -e does.
+        findings: whether what the analysis of a policy found counts as mistakes.
 
     Raises:
         LabError: the inventory is missing, describes no cluster, or the model finds mistakes; all of them are listed.
@@ -86,7 +87,8 @@ def read(path: Path, extra: Mapping[str, str] | None = None) -> Inventory:
     if not members:
         raise LabError(f"{path}: no host has both firewall_cluster and firewall_node")
     loaded = model.load(
-        {name: {k: v for k, v in data.items() if k != "ansible_host"} for name, data in members.items()}
+        {name: {k: v for k, v in data.items() if k != "ansible_host"} for name, data in members.items()},
+        findings,
     )
     errors = [str(problem) for problem in loaded.problems if problem.severity == "error"]
     if errors:

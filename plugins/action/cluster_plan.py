@@ -33,6 +33,24 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def collect(hostvars: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The variables of all hosts that describe a cluster, whatever --limit says."""
+    hosts: dict[str, dict[str, Any]] = {}
+    errors: list[str] = []
+    for name in hostvars:
+        theirs = hostvars[name]
+        found: dict[str, Any] = {}
+        for variable in VARIABLES:
+            try:
+                if variable in theirs:
+                    found[variable] = plain(theirs[variable])
+            except AnsibleError as problem:
+                errors.append(f"{variable}[{name}]: cannot be templated: {problem}. Correct the expression.")
+        if found.get("firewall_cluster") is not None:
+            hosts[str(name)] = found
+    return hosts, errors
+
+
 class ActionModule(ActionBase):
     """Validate every cluster of the inventory and derive the role variables of this host."""
 
@@ -44,7 +62,7 @@ class ActionModule(ActionBase):
         self.validate_argument_spec({})
         variables = task_vars or {}
         host = str(variables["inventory_hostname"])
-        hosts, unreadable = self._collect(variables["hostvars"])
+        hosts, unreadable = collect(variables["hostvars"])
         loaded = model.load(hosts)
         errors = [*unreadable, *(str(p) for p in loaded.errors)]
         warnings = [str(p) for p in loaded.warnings]
@@ -76,21 +94,3 @@ class ActionModule(ActionBase):
                 **model.views.role_variables(cluster, node),
             },
         }
-
-    @staticmethod
-    def _collect(hostvars: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
-        """The variables of all hosts that describe a cluster, whatever --limit says."""
-        hosts: dict[str, dict[str, Any]] = {}
-        errors: list[str] = []
-        for name in hostvars:
-            theirs = hostvars[name]
-            found: dict[str, Any] = {}
-            for variable in VARIABLES:
-                try:
-                    if variable in theirs:
-                        found[variable] = plain(theirs[variable])
-                except AnsibleError as problem:
-                    errors.append(f"{variable}[{name}]: cannot be templated: {problem}. Correct the expression.")
-            if found.get("firewall_cluster") is not None:
-                hosts[str(name)] = found
-        return hosts, errors

@@ -18,12 +18,13 @@ from .problems import ERROR, Problem, Problems
 AGREE = ("firewall_cluster", "firewall_policy")
 
 
-def load(hosts: Mapping[str, Mapping[str, Any]]) -> t.Loaded:
+def load(hosts: Mapping[str, Mapping[str, Any]], findings: bool = True) -> t.Loaded:
     """Read every cluster of an inventory.
 
     Args:
         hosts: host name to its variables; only firewall_cluster, firewall_policy, firewall_node and firewall_lab
             are looked at. Plain data: no tagged strings, no lazy containers.
+        findings: whether what the analysis of a policy found counts; a policy with findings can be asked.
     """
     if not HAS_NETADDR:
         missing = Problem(
@@ -44,6 +45,8 @@ def load(hosts: Mapping[str, Mapping[str, Any]]) -> t.Loaded:
         before = problems.errors
         validate.validate(cluster, path, problems)
         lint.lint(cluster, path, problems)
+        if findings:
+            problems.found.extend(policy.findings(cluster.policy))
         if cluster.name not in broken and problems.errors == before:
             check_budget(cluster, path, problems)
         if problems.errors > before:

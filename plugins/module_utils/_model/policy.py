@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import review, ruleset
@@ -58,14 +58,17 @@ def _review(
         found, raw, path, plain_addresses(own), plain_addresses(v.address for v in cluster.vips)
     )
     problems.policy(mistakes)
-    for each in judged.findings:
+    return judged
+
+
+def findings(policy: t.Policy) -> Iterator[Problem]:
+    """What the analysis found and nobody has accepted, but for what is only for those who look."""
+    for each in policy.review.findings:
         if each.severity in (ERROR, WARNING) and not each.accepted:
             shown = f" (packet: {each.packet})" if each.packet else ""
-            place = each.rules[0].path
-            problems.found.append(
-                Problem(place, None, each.text + shown, each.remedy, each.severity, f"policy-{each.kind}")
+            yield Problem(
+                each.rules[0].path, None, each.text + shown, each.remedy, each.severity, f"policy-{each.kind}"
             )
-    return judged
 
 
 def plain_addresses(found: Iterable[object]) -> list[Address]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +30,9 @@ PLAY = """
 """
 
 
-def plan(inventory: Path, tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def plan(inventory: Path, tmp_path: Path, *more: str, content: str = PLAY) -> subprocess.CompletedProcess[str]:
     play = tmp_path / "plan.yml"
-    play.write_text(PLAY)
+    play.write_text(content)
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"}
     argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), str(play), *more]
     return subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
@@ -80,3 +81,38 @@ def test_all_mistakes_of_all_clusters_whatever_the_limit(tmp_path: Path) -> None
         "firewall_cluster[branch].networks.office.vips[0]",
     ):
         assert words in text
+
+
+TRACE = """
+- hosts: fw1
+  gather_facts: false
+  tasks:
+    - linuxha.firewall.policy_trace:
+        packet: {from: wan, source: 203.0.113.10, destination: 192.0.2.1, protocol: tcp, port: 443}
+      register: web
+    - ansible.builtin.debug:
+        msg: >-
+          TRACE {{ web.action }} {{ web.rule }} {{ web.path }} {{ web.to }} {{ web.dnat }} {{ web.destination }}
+          {{ web.port }}
+    - linuxha.firewall.policy_trace:
+        packet: {from: wann, source: 203.0.113.10, destination: 192.0.2.1, protocol: tcp, port: 443}
+"""
+
+
+def test_the_policy_can_be_asked(tmp_path: Path) -> None:
+    done = plan(ROOT / "inventories" / "keepalived", tmp_path, "--check", content=TRACE)
+    assert "TRACE accept web-in firewall_policy[edge].rules[3] lan web4 198.51.100.80 8443" in done.stdout
+    assert done.returncode != 0
+    assert "packet.from: 'wann'" in done.stdout + done.stderr
+
+
+def test_a_policy_with_findings_can_be_asked_and_is_not_deployed(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventories" / "keepalived", inventory)
+    policy = inventory / "group_vars" / "firewalls" / "policy.yml"
+    policy.write_text(policy.read_text().replace("port: 443, expect: accept", "port: 443, expect: deny"))
+    asked = plan(inventory, tmp_path, "--check", content=TRACE)
+    assert "TRACE accept web-in" in asked.stdout
+    done = plan(inventory, tmp_path, "--check")
+    assert done.returncode != 0
+    assert "'the web server answers'" in done.stdout + done.stderr

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.analyse import analyse
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
@@ -45,7 +45,7 @@ def hosts(random: Random, zone: str, family: int, most: float = 1.0) -> Ranges:
     kind = random.random() * most
     if kind < 0.7:
         count = 1 if kind < 0.5 else random.randint(2, 8)
-        return ranges.normal((host, host) for host in (base + random.getrandbits(min(width, 20)) for _ in range(count)))
+        return spans.normal((host, host) for host in (base + random.getrandbits(min(width, 20)) for _ in range(count)))
     if kind < 0.9:
         size = 1 << random.choice([8, 9, 10])
         first = base + (random.getrandbits(min(width, 20)) & -size)
@@ -57,7 +57,7 @@ def services(random: Random, family: int) -> tuple[Service, ...]:
     kind = random.random()
     if kind < 0.04:
         return (Service(1 if family == 4 else 58, types=((8, 8),) if family == 4 else ((128, 128),)),)
-    ports = ranges.normal((port, port) for port in random.sample(PORTS, random.choice([1, 1, 1, 2, 3])))
+    ports = spans.normal((port, port) for port in random.sample(PORTS, random.choice([1, 1, 1, 2, 3])))
     if kind < 0.12:
         low = random.randrange(1024, 60000)
         ports = ((low, low + random.choice([10, 100, 1000])),)

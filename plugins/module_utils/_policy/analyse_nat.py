@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import (
     Entry,
     Place,
@@ -101,13 +101,13 @@ def _failover(nat: Sequence[FlatNat], context: Context) -> Iterator[Finding]:
         if entry.type != "snat" or entry.to_addresses is None:
             continue
         place, target = Place(entry.name, entry.path), (entry.to_addresses,)
-        own = ranges.subtract(ranges.intersect(target, _own(context, entry.family)), context.shared(entry.family))
+        own = spans.subtract(spans.intersect(target, _own(context, entry.family)), context.shared(entry.family))
         if own:
             text = f"{names([place])} translates to {to_address(own[0][0], entry.family)}, which one node alone has"
             remedy = "Translate to a VIP: connections with another source end when the node does."
             yield finding("nat-failover", [place], text, remedy)
         elif context.vips:
-            other = ranges.subtract(target, context.shared(entry.family))
+            other = spans.subtract(target, context.shared(entry.family))
             if other:
                 text = (
                     f"{names([place])} translates to {to_address(other[0][0], entry.family)}, which no node answers for"
@@ -117,7 +117,7 @@ def _failover(nat: Sequence[FlatNat], context: Context) -> Iterator[Finding]:
 
 
 def _own(context: Context, family: int) -> Ranges:
-    return ranges.normal((int(each), int(each)) for each in context.own if each.version == family)
+    return spans.normal((int(each), int(each)) for each in context.own if each.version == family)
 
 
 def _target(entry: FlatNat) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space, translate
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans, translate
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.assertions import (
     ACTIONS,
     Assertion,
@@ -99,8 +99,8 @@ def _violations(wanted: Translation, flow: Flow, fates: Fates) -> Iterator[tuple
     if wanted.destination is not None:
         yield from _other_address(flow.after, 1, wanted.destination, flow.family, "destination")
     if wanted.port is not None:
-        ports = ranges.normal((n << 16 | wanted.port, n << 16 | wanted.port) for n in WITH_PORTS)
-        other = ranges.subtract(flow.after.service, ports)
+        ports = spans.normal((n << 16 | wanted.port, n << 16 | wanted.port) for n in WITH_PORTS)
+        other = spans.subtract(flow.after.service, ports)
         if other:
             yield flow.after._replace(service=other), f"the port is then {other[0][0] & 0xFFFF}"
     if wanted.untouched or wanted.source is not None:
@@ -120,7 +120,7 @@ def _wrong_source(wanted: Translation, flow: Flow, seen: Box, entry: Optional[Fl
 
 def _other_address(box: Box, d: int, wanted: Address, family: int, what: str) -> Iterator[tuple[Box, str]]:
     good = ((int(wanted), int(wanted)),) if wanted.version == family else ()
-    other = ranges.subtract(box[d], good)
+    other = spans.subtract(box[d], good)
     if other:
         single = other[0][0] == other[-1][1]
         why = f"is then {to_address(other[0][0], family)}" if single else f"is not always {wanted}"

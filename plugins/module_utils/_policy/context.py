@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address, Net
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FlatRule, Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Taste
@@ -55,7 +55,7 @@ class Context:
     def shared(self, family: int) -> Ranges:
         """Addresses that the active node answers for, whichever it is."""
         blocks = span(family, self.routed)
-        return ranges.normal(addresses(family, self.vips) + blocks)
+        return spans.normal(addresses(family, self.vips) + blocks)
 
     def region(self, zone: str, family: int) -> Ranges:
         """The addresses that are in networks of this zone, and in no longer prefix of another one."""
@@ -64,14 +64,14 @@ class Context:
     def zone_of(self, address: Address) -> str:
         """Where packets to this address go; "" when that is not known."""
         for zone, found in self._regions[address.version].items():
-            if ranges.contains(found, int(address)):
+            if spans.contains(found, int(address)):
                 return zone
         return self.default_zone
 
     def unknown(self, family: int) -> Ranges:
         """The addresses that are in no network."""
         known = [pair for found in self._regions[family].values() for pair in found]
-        return ranges.subtract(ADDRESSES[family], ranges.normal(known))
+        return spans.subtract(ADDRESSES[family], spans.normal(known))
 
     def taste(self, from_zone: str, to_zone: str, family: int) -> Taste:
         """Packets are easier to read when they come from where their zone is."""
@@ -80,7 +80,7 @@ class Context:
     def _hosts(self, zone: str, family: int) -> tuple[int, ...]:
         nets = [net for net in self.networks.get(zone, ()) if net.version == family]
         hosts = [int(net.network_address) + min(10, net.num_addresses - 1) for net in nets]
-        return tuple(host for host in hosts if ranges.contains(self.region(zone, family), host))
+        return tuple(host for host in hosts if spans.contains(self.region(zone, family), host))
 
     @cached_property
     def _regions(self) -> Mapping[int, Mapping[str, Ranges]]:
@@ -91,9 +91,9 @@ class Context:
         taken: Ranges = ()
         pairs = [(net, zone) for zone, nets in self.networks.items() for net in nets if net.version == family]
         for net, zone in sorted(pairs, key=lambda pair: -pair[0].prefixlen):
-            mine = ranges.subtract(span(family, [net]), taken)
-            taken = ranges.normal(taken + mine)
-            found[zone] = ranges.normal(found.get(zone, ()) + mine)
+            mine = spans.subtract(span(family, [net]), taken)
+            taken = spans.normal(taken + mine)
+            found[zone] = spans.normal(found.get(zone, ()) + mine)
         return found
 
 
@@ -108,10 +108,10 @@ def pair_defaults(rules: Iterable[FlatRule]) -> Mapping[tuple[str, str], str]:
 
 
 def addresses(family: int, found: Collection[Address]) -> Ranges:
-    return ranges.normal((int(address), int(address)) for address in found if address.version == family)
+    return spans.normal((int(address), int(address)) for address in found if address.version == family)
 
 
 def span(family: int, found: Collection[Net]) -> Ranges:
-    return ranges.normal(
+    return spans.normal(
         (int(net.network_address), int(net.broadcast_address)) for net in found if net.version == family
     )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space, translate
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans, translate
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import Cell, build, nat_entry, rule_entry
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Ranges
@@ -166,7 +166,7 @@ class Fates:
     def _ways(self, question: Question, after: Box) -> Iterator[tuple[str, Ranges]]:
         """Where the packets leave, with their destinations."""
         for zone, found in self._reach(question):
-            common = ranges.intersect(after.destination, found)
+            common = spans.intersect(after.destination, found)
             if common:
                 yield zone, common
 
@@ -175,18 +175,18 @@ class Fates:
         local = context.local(family)
         if question.from_zone != FIREWALL and (not question.to_zones or FIREWALL in question.to_zones):
             # Not all addresses of a node need be known: those of a link, of groups, of its management.
-            yield FIREWALL, ranges.normal(local + context.unknown(family)) if question.to_zones else local
+            yield FIREWALL, spans.normal(local + context.unknown(family)) if question.to_zones else local
         if not question.to_zones:
             for zone in context.networks:
-                yield zone, ranges.subtract(context.region(zone, family), local)
-            yield context.default_zone, ranges.subtract(context.unknown(family), local)
+                yield zone, spans.subtract(context.region(zone, family), local)
+            yield context.default_zone, spans.subtract(context.unknown(family), local)
         for zone in question.to_zones:
             if zone != FIREWALL:
-                yield zone, ranges.subtract(self._not_elsewhere(zone, family), local)
+                yield zone, spans.subtract(self._not_elsewhere(zone, family), local)
 
     def _not_elsewhere(self, zone: str, family: int) -> Ranges:
         """Its own networks and all that no other zone is known to have: routes tell more than networks do."""
-        return ranges.normal(self.context.region(zone, family) + self.context.unknown(family))
+        return spans.normal(self.context.region(zone, family) + self.context.unknown(family))
 
 
 def _single(point: Sequence[int]) -> Box:

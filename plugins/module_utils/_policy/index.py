@@ -17,7 +17,7 @@ from operator import and_, or_
 from random import Random
 from typing import Callable, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import NO_TASTE, Taste, choose
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
@@ -69,7 +69,7 @@ class Axis:
 
     def sticking_out(self, found: Ranges) -> int:
         """Boxes that have a part outside of `found`."""
-        return self.meeting(ranges.subtract(self.universe, found))
+        return self.meeting(spans.subtract(self.universe, found))
 
     def _fold(self, tree: list[int], found: Ranges, join: Callable[[int, int], int], mask: int) -> int:
         size = len(self.pieces)
@@ -175,7 +175,7 @@ class Index:
     def _readable(self, point: Point, box: Box) -> Point:
         """A packet that meets the same boxes as this one, with values that people know."""
         return choose(
-            Box(*(ranges.intersect(box[d], (self.axes[d].piece(point[d]),)) for d in range(4))),
+            Box(*(spans.intersect(box[d], (self.axes[d].piece(point[d]),)) for d in range(4))),
             self.family,
             self._taste,
         )
@@ -185,7 +185,7 @@ class Index:
         best, fewest = -1, 9
         for number in bits(hits, _COMPARED):
             box = self.boxes[number]
-            pieces = sum(not ranges.covers(box[d], part[d]) for d in range(4))
+            pieces = sum(not spans.covers(box[d], part[d]) for d in range(4))
             if pieces < fewest:
                 best, fewest = number, pieces
             if not pieces:
@@ -201,14 +201,14 @@ class Index:
                     key = box[:d] + box[d + 1 :]
                     self._alike[d][key] = self._alike[d].get(key, 0) | 1 << bit
         box = self.boxes[number]
-        open_axes = [d for d in range(4) if not ranges.covers(box[d], part[d])] or [0]
+        open_axes = [d for d in range(4) if not spans.covers(box[d], part[d])] or [0]
         members = {d: self._alike[d][box[:d] + box[d + 1 :]] & among for d in open_axes}
         d = max(open_axes, key=lambda axis: bin(members[axis]).count("1"))
         union = self._union(d, members[d])
         return members[d], space.replace(box, d, union)
 
     def _union(self, d: int, members: int) -> Ranges:
-        return ranges.normal(pair for number in bits(members) for pair in self.boxes[number][d])
+        return spans.normal(pair for number in bits(members) for pair in self.boxes[number][d])
 
 
 def bits(mask: int, limit: int = 0) -> Iterator[int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import ICMP, WITH_PORTS, Box, Point
@@ -143,7 +143,7 @@ def choose(box: Box, family: int, taste: Taste = NO_TASTE) -> Point:
 
 def _first(found: Ranges, preferred: Iterable[int]) -> Optional[int]:
     for value in preferred:
-        if ranges.contains(found, value):
+        if spans.contains(found, value):
             return value
     return None
 

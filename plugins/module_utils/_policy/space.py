@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
     PORTS,
@@ -63,7 +63,7 @@ def boxes(match: Match, family: int) -> tuple[Box, ...]:
         if numbers and source_ports:
             by_source_port.setdefault(source_ports, []).extend(numbers)
     return tuple(
-        Box(match.source, match.destination, ranges.normal(numbers), source_ports)
+        Box(match.source, match.destination, spans.normal(numbers), source_ports)
         for source_ports, numbers in by_source_port.items()
     )
 
@@ -73,7 +73,7 @@ def service_numbers(service: Service, family: int) -> Ranges:
         return SERVICES
     base = service.protocol << 16
     if service.protocol in WITH_PORTS:
-        return ranges.shift(service.ports, base)
+        return spans.shift(service.ports, base)
     if service.protocol == ICMP[family]:
         return _icmp_numbers(service, base)
     return ((base, base | 0xFFFF),)
@@ -91,21 +91,21 @@ def _icmp_numbers(service: Service, base: int) -> Ranges:
 
 
 def contains(box: Box, point: Point) -> bool:
-    return all(ranges.contains(box[d], point[d]) for d in range(4))
+    return all(spans.contains(box[d], point[d]) for d in range(4))
 
 
 def intersect(left: Box, right: Box) -> Optional[Box]:
     """None when they have no packet in common."""
-    source = ranges.intersect(left[0], right[0])
+    source = spans.intersect(left[0], right[0])
     if not source:
         return None
-    destination = ranges.intersect(left[1], right[1])
+    destination = spans.intersect(left[1], right[1])
     if not destination:
         return None
-    service = ranges.intersect(left[2], right[2])
+    service = spans.intersect(left[2], right[2])
     if not service:
         return None
-    source_port = ranges.intersect(left[3], right[3])
+    source_port = spans.intersect(left[3], right[3])
     return Box(source, destination, service, source_port) if source_port else None
 
 
@@ -115,7 +115,7 @@ def replace(box: Box, d: int, found: Ranges) -> Box:
 
 
 def covers(outer: Box, inner: Box) -> bool:
-    return all(ranges.covers(outer[d], inner[d]) for d in range(4))
+    return all(spans.covers(outer[d], inner[d]) for d in range(4))
 
 
 def subtract(left: Box, right: Box) -> list[Box]:
@@ -127,7 +127,7 @@ def subtract(left: Box, right: Box) -> list[Box]:
     rest: list[Ranges] = list(left)
     # Destinations first: translations and rules for servers then leave one piece per server, not one per pair of them.
     for d in (1, 2, 0, 3):
-        outside = ranges.subtract(rest[d], right[d])
+        outside = spans.subtract(rest[d], right[d])
         if outside:
             found.append(replace(Box(*rest), d, outside))
         rest[d] = common[d]
@@ -141,7 +141,7 @@ def merged(found: Iterable[Box]) -> list[Box]:
         groups: dict[Box, list[tuple[int, int]]] = {}
         for box in rest:
             groups.setdefault(replace(box, d, ()), []).extend(box[d])
-        rest = [replace(box, d, ranges.normal(pairs)) for box, pairs in groups.items()]
+        rest = [replace(box, d, spans.normal(pairs)) for box, pairs in groups.items()]
     return rest
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, span
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import (
     PORT_PROTOCOLS,
@@ -48,15 +48,15 @@ def addresses(reader: Reader, key: str, names: Names) -> Spans:
 def union(reader: Reader, key: str, items: Sequence[object], names: Names) -> Spans:
     found: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
     for item in items:
-        spans = names.addresses.get(str(item)) or _literal(str(item))
-        if spans is None:
+        known = names.addresses.get(str(item)) or _literal(str(item))
+        if known is None:
             zones = f" or a zone ({', '.join((*names.zones, FIREWALL, ANY))})" if key == "to" else ""
             remedy = f"Write an address, a prefix, a range first-last, the name of an object{zones}."
             reader.problem(key, item, "is not known", remedy)
             continue
         for family in (4, 6):
-            found[family] += spans.get(family, ())
-    return {family: ranges.normal(pairs) for family, pairs in found.items()}
+            found[family] += known.get(family, ())
+    return {family: spans.normal(pairs) for family, pairs in found.items()}
 
 
 def _literal(text: str) -> Optional[Spans]:
@@ -115,8 +115,8 @@ def _protocol(reader: Reader) -> Mapping[int, tuple[Service, ...]]:
         family: (
             Service(
                 _number(protocol, family) if protocol else None,
-                ranges.normal(sources) or PORTS,
-                ranges.normal(ports) or PORTS,
+                spans.normal(sources) or PORTS,
+                spans.normal(ports) or PORTS,
                 types,
                 codes,
             ),

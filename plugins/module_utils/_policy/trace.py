@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space, translate
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans, translate
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import in_hook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Match
@@ -75,7 +75,7 @@ def trace(policy: Policy, packet: Packet) -> Trace:
 
 def matches(match: Match, packet: Packet) -> bool:
     point = packet.point
-    if not ranges.contains(match.source, point.source) or not ranges.contains(match.destination, point.destination):
+    if not spans.contains(match.source, point.source) or not spans.contains(match.destination, point.destination):
         return False
     return any(space.contains(box, point) for box in space.boxes(match, packet.family))
 
@@ -104,7 +104,7 @@ def _destination(policy: Policy, packet: Packet, lines: list[str]) -> tuple[Opti
 
 def _way_out(context: Context, packet: Packet, seen: Packet, lines: list[str]) -> str:
     address = seen.destination
-    if ranges.contains(context.local(seen.family), int(address)):
+    if spans.contains(context.local(seen.family), int(address)):
         lines.append(f"{address} is an address of the firewall.")
         return FIREWALL
     if packet.to_zone:

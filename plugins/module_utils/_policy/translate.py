@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import WITH_PORTS, Box
 
@@ -89,22 +89,22 @@ def _port_piece(entry: FlatNat, low: int, high: int) -> Piece:
 
 def _first_port(entry: FlatNat, protocol: int, port: int) -> int:
     for service in entry.match.services:
-        if service.protocol == protocol and ranges.contains(service.ports, port):
+        if service.protocol == protocol and spans.contains(service.ports, port):
             return service.ports[0][0]
     return port
 
 
 def _new(pieces: Iterable[Piece]) -> Ranges:
-    return ranges.normal(piece.new for piece in pieces)
+    return spans.normal(piece.new for piece in pieces)
 
 
 def _old(pieces: Iterable[Piece], after: Ranges) -> Ranges:
-    return ranges.normal(pair for piece in pieces for pair in _old_of(piece, after))
+    return spans.normal(pair for piece in pieces for pair in _old_of(piece, after))
 
 
 def _old_of(piece: Piece, after: Ranges) -> Iterator[tuple[int, int]]:
-    common = ranges.intersect((piece.new,), after)
+    common = spans.intersect((piece.new,), after)
     if piece.steady:
-        yield from ranges.shift(common, piece.old[0] - piece.new[0])
+        yield from spans.shift(common, piece.old[0] - piece.new[0])
     elif common:
         yield piece.old

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
     PORTS,
@@ -30,7 +30,7 @@ FAMILIES = st.sampled_from([4, 6])
 
 
 def as_ranges(numbers: set[int]) -> Ranges:
-    return ranges.normal((number, number) for number in numbers)
+    return spans.normal((number, number) for number in numbers)
 
 
 def numbers_of(found: Ranges) -> set[int]:
@@ -46,14 +46,14 @@ def test_ranges_behave_like_sets(left: set[int], right: set[int]) -> None:
     a, b = as_ranges(left), as_ranges(right)
     assert well_formed(a)
     for found, wanted in (
-        (ranges.intersect(a, b), left & right),
-        (ranges.subtract(a, b), left - right),
-        (ranges.normal(a + b), left | right),
+        (spans.intersect(a, b), left & right),
+        (spans.subtract(a, b), left - right),
+        (spans.normal(a + b), left | right),
     ):
         assert well_formed(found)
         assert numbers_of(found) == wanted
-    assert ranges.covers(a, b) == (right <= left)
-    assert {number for number in range(14) if ranges.contains(a, number)} == left
+    assert spans.covers(a, b) == (right <= left)
+    assert {number for number in range(14) if spans.contains(a, number)} == left
 
 
 def packets_of(found: Space, family: int) -> list[int]:
@@ -114,7 +114,7 @@ def test_the_index_says_the_same_as_every_box_asked_by_itself(data: st.DataObjec
 def crosses(left: Box, right: Box) -> bool:
     parts = zip(left, right, strict=True)
     return space.intersect(left, right) is not None and any(
-        not ranges.covers(a, b) and not ranges.covers(b, a) for a, b in parts
+        not spans.covers(a, b) and not spans.covers(b, a) for a, b in parts
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges, space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fate import CONDITIONS, Fates, Question
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
@@ -295,7 +295,7 @@ def test_sets_of_packets_fare_as_each_of_them_does(
     # The last host of the tiny universe stands for more than its own network says.
     boxes = tuple(
         box._replace(
-            source=ranges.intersect(box.source, ((0, 3),)), destination=ranges.intersect(box.destination, ((0, 3),))
+            source=spans.intersect(box.source, ((0, 3),)), destination=spans.intersect(box.destination, ((0, 3),))
         )
         for box in space.boxes(match, 4)
     )

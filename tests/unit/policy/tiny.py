@@ -13,7 +13,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
     PORTS,
@@ -33,7 +33,7 @@ PAIRS = (("wan", "lan"), ("lan", "wan"))
 
 def sets(count: int, top: int, full: Ranges, empty: bool) -> st.SearchStrategy[Ranges]:
     some = st.sets(st.integers(0, count - 1), min_size=0 if empty else 1).map(
-        lambda chosen: ranges.normal((value, top if value == count - 1 else value) for value in chosen)
+        lambda chosen: spans.normal((value, top if value == count - 1 else value) for value in chosen)
     )
     return st.one_of(st.just(full), some)
 

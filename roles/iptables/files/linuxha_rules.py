@@ -7,6 +7,9 @@ linuxha-rules check [DIR]    load DIR for real in a throwaway network namespace;
 linuxha-rules status         what the kernel holds, as JSON; exit 0 only when it is what was loaded
 linuxha-rules close          drop everything but loopback and the administrators, forwarding off
 linuxha-rules stop           forwarding off, the rules stay
+linuxha-rules trial [TOKEN]  how the rules on trial are doing, as JSON
+linuxha-rules confirm TOKEN  keep the rules on trial; the SSH connection must be newer than they are
+linuxha-rules rollback TOKEN the rules before the trial come back
 """
 
 from __future__ import annotations
@@ -40,7 +43,10 @@ FORWARDING = {
     "ipv4": Path("/proc/sys/net/ipv4/ip_forward"),
     "ipv6": Path("/proc/sys/net/ipv6/conf/all/forwarding"),
 }
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+# Of iptables-legacy, see iptables(8), --wait. Shorter than the time that run() leaves a program.
+LOCK = Path(os.environ.get("XTABLES_LOCKFILE", "/run/xtables.lock"))
+LOCK_WAIT_S = 20
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "XTABLES_LOCKFILE": str(LOCK)}
 # Of last resort: nothing but loopback, for when even the rendered closed ruleset is damaged.
 LAST_RESORT = """*raw
 :PREROUTING ACCEPT [0:0]
@@ -126,7 +132,20 @@ def fingerprint(text: str) -> str:
 
 
 def restore(family: str, text: str) -> None:
-    run([f"{FAMILIES[family]}-restore"], text)
+    say_when_locked()
+    run([f"{FAMILIES[family]}-restore", f"--wait={LOCK_WAIT_S}"], text)
+
+
+def say_when_locked() -> None:
+    """The legacy backend waits for the xtables lock, and silence would look like a hang; nf_tables has no such lock."""
+    try:
+        with LOCK.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if backend() == "legacy":
+            print(f"another program holds the xtables lock ({LOCK}); waiting up to {LOCK_WAIT_S} s", file=sys.stderr)
+    except OSError:
+        return
 
 
 def set_forwarding(on: bool) -> None:
@@ -219,6 +238,23 @@ def intact(state: dict[str, Any]) -> bool:
     return all(state.get("kernel", {}).get(family) == fingerprint(saved(family)) for family in FAMILIES)
 
 
+def put_in_force(directory: Path) -> dict[str, Any]:
+    """Load the files of this directory and forward; returns what to remember. An error leaves all as it was."""
+    texts = read(directory)
+    refuse_two_backends()
+    check_in_namespace(directory)
+    before = {family: saved(family) for family in FAMILIES}
+    try:
+        load_texts(texts)
+        kernel = {family: fingerprint(saved(family)) for family in FAMILIES}
+    except RulesError:
+        for family, text in before.items():
+            restore(family, text)
+        raise
+    set_forwarding(True)
+    return {"files": digest(texts), "policy": policy_of(texts), "kernel": kernel, "backend": backend()}
+
+
 def load() -> None:
     state = recall()
     running = state.get("state") == "loaded"
@@ -229,18 +265,7 @@ def load() -> None:
         if running and state.get("files") == digest(texts) and intact(state) and all_forwarding():
             print("the rules are loaded already")
             return
-        refuse_two_backends()
-        check_in_namespace(RULES)
-        before = {family: saved(family) for family in FAMILIES}
-        try:
-            load_texts(texts)
-            kernel = {family: fingerprint(saved(family)) for family in FAMILIES}
-        except RulesError:
-            for family, text in before.items():
-                restore(family, text)
-            raise
-        set_forwarding(True)
-        remember("loaded", files=digest(texts), policy=policy_of(texts), kernel=kernel, backend=backend())
+        remember("loaded", **put_in_force(RULES))
     except (RulesError, OSError, UnicodeDecodeError) as error:
         if running:
             fail(f"{error}; the rules loaded before are still in force")
@@ -318,6 +343,7 @@ def status() -> int:
         answer["files_differ"] = state.get("files") != digest(read(RULES))
     except RulesError as error:
         answer.update(files_differ=True, files_problem=str(error))
+    answer.update(trial=trials().recall_trial(), generation=trials().generation(RULES))
     answer["ok"] = (
         answer["state"] == "loaded"
         and not any(answer["drift"].values())
@@ -326,6 +352,16 @@ def status() -> int:
     )
     print(json.dumps(answer, sort_keys=True))
     return 0 if answer["ok"] else 1
+
+
+def trials() -> Any:
+    """The commands around a trial, which build on this file."""
+    here = str(Path(__file__).resolve().parent)
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    import linuxha_trial
+
+    return linuxha_trial
 
 
 def fail(reason: str) -> NoReturn:
@@ -346,7 +382,10 @@ def main(argv: list[str]) -> int:
         if command == "check-here":
             check_here(directory, argv[3] if len(argv) > 3 else namespace())
             return 0
+        if command in ("try", "end-trial", "trial", "confirm", "rollback"):
+            return int(trials().main(command, argv[2:]))
         with locked():
+            trials().make_way(command)
             if command == "load":
                 load()
             elif command == "close":

@@ -219,7 +219,7 @@ def test_rules_are_tested_then_written_with_their_sums_and_then_left_alone(tmp_p
     assert (tmp_path / "rules/SHA256SUMS").read_text().count("\n") == 2
     assert (tmp_path / "rules/rules.v4").stat().st_mode & 0o777 == 0o600
     assert not installer(tmp_path, run).run()["changed"]
-    assert run.asked == ["check", "status", "status"]
+    assert run.asked == ["status", "check", "status", "status"]
 
 
 def test_rules_in_check_mode_are_tested_and_not_written(tmp_path: Path) -> None:

@@ -47,10 +47,11 @@ class ActionModule(ActionBase):
         self.loader = args["loader"]
         self.token = str(args["trial"].get("token") or "")
         self.seconds = float(args["trial"].get("seconds") or 0)
-        nodes = [str(node) for node in args["nodes"]] or [str(variables["inventory_hostname"])]
+        host = str(variables["inventory_hostname"])
+        nodes = [str(node) for node in args["nodes"]] or [host]
         result.update(changed=False, ok=True, reason="", remedy="")
         if args["step"] == "reach":
-            return {**result, **self._reach(nodes, args["patience"])}
+            return {**result, **self._reach(host, nodes, args["patience"])}
         if args["step"] == "ask":
             return {**result, **self._ask(args["patience"]).plain()}
         answers = {node: plain(variables["hostvars"][node].get(args["answers"])) for node in nodes}
@@ -59,12 +60,13 @@ class ActionModule(ActionBase):
             return {**result, **self._confirm(lines)}
         return {**result, **self._settle(lines, nodes)}
 
-    def _reach(self, nodes: list[str], patience: float) -> dict[str, Any]:
+    def _reach(self, host: str, nodes: list[str], patience: float) -> dict[str, Any]:
         answer = self._ask(patience)
         if answer.ok:
             return answer.plain()
-        self._take_back()
-        lines = trial.problems(nodes, {nodes[0]: answer.plain()})
+        if answer.reached:
+            self._take_back()
+        lines = trial.problems([host], {host: answer.plain()})
         return {**answer.plain(), "failed": True, "msg": trial.message(lines, nodes, self.seconds)}
 
     def _ask(self, patience: float) -> trial.Answer:
@@ -95,6 +97,8 @@ class ActionModule(ActionBase):
             done = self._execute("confirm")
         except AnsibleError as error:
             return trial.unreachable(str(error)).plain()
+        if done["rc"] == 255:
+            return trial.unreachable(done["stderr"]).plain()
         if done["rc"] != 0:
             words = " ".join(str(done["stderr"]).split())
             return {"ok": False, "reason": f"did not confirm: {words}", "remedy": trial.REMEDY_LATE}

@@ -24,12 +24,14 @@ class Answer:
     Attributes:
         ok: the trial runs (or is confirmed), and the connection is newer than the rules.
         wait: the answer may be another one in a moment, over yet another connection.
+        reached: the node has said something.
         reason: why it is not ok.
         remedy: what to do about it.
     """
 
     ok: bool
     wait: bool = False
+    reached: bool = True
     reason: str = ""
     remedy: str = ""
 
@@ -39,29 +41,32 @@ class Answer:
 
 def unreachable(reason: str) -> Answer:
     """The node did not answer over a new connection; `reason` is what the connection said."""
-    words = " ".join(reason.split()) or "no reason given"
-    return Answer(False, True, f"cannot be reached over a new connection: {words}", REMEDY_REACH)
+    lines = [line.strip() for line in reason.splitlines() if line.strip()] or ["no reason given"]
+    # The last line is what ssh itself says; before it stand banners and what a proxy command has to say.
+    return Answer(False, True, False, f"cannot be reached over a new connection: {lines[-1].rstrip('.')}", REMEDY_REACH)
 
 
 def read(rc: int, stdout: str, stderr: str) -> Answer:
-    """The answer of `linuxha-rules trial TOKEN`."""
+    """The answer of `linuxha-rules trial TOKEN`; 255 is what ssh(1) exits with when it has an error of its own."""
+    if rc == 255:
+        return unreachable(stderr or stdout)
     try:
         found = json.loads(stdout.strip().splitlines()[-1]) if rc == 0 else None
     except (ValueError, IndexError):
         found = None
     if not isinstance(found, dict):
         words = " ".join((stderr or stdout).split()) or f"exit status {rc}"
-        return Answer(False, True, f"linuxha-rules gave no answer: {words}", REMEDY_LOAD)
+        return Answer(False, True, True, f"linuxha-rules gave no answer: {words}", REMEDY_LOAD)
     state, reason = str(found.get("state")), str(found.get("reason") or "no reason known")
     if state == "confirmed" or (state == "trial" and found.get("fresh")):
         return Answer(True)
     if state == "trial":
-        return Answer(False, True, "answers only over a connection that is older than the rules", REMEDY_REACH)
+        return Answer(False, True, True, "answers only over a connection that is older than the rules", REMEDY_REACH)
     if state in ("loading", "unknown"):
-        return Answer(False, True, "has not loaded the rules yet", REMEDY_LOAD)
+        return Answer(False, True, True, "has not loaded the rules yet", REMEDY_LOAD)
     if state == "rolled-back":
-        return Answer(False, False, f"went back to the previous rules: {reason}", REMEDY_LATE)
-    return Answer(False, False, f"did not load the rules: {reason}", REMEDY_LOAD)
+        return Answer(False, False, True, f"went back to the previous rules: {reason}", REMEDY_LATE)
+    return Answer(False, False, True, f"did not load the rules: {reason}", REMEDY_LOAD)
 
 
 def problems(nodes: Sequence[str], answers: Mapping[str, Optional[Mapping[str, Any]]]) -> list[str]:

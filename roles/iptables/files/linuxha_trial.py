@@ -61,7 +61,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def recall_trial() -> dict[str, Any]:
-    """The last trial since boot; `left` has the seconds until the rules go back."""
+    """The last trial since boot, with the seconds that are left until the rules go back."""
     trial = {"state": "none", **read_json(STATE)}
     trial["left"] = max(0.0, round(trial["deadline"] - now(), 1)) if trial["state"] == "trial" else None
     return trial
@@ -312,8 +312,11 @@ def answer(token: Optional[str]) -> dict[str, Any]:
         trial = {"state": "unknown", "reason": "no rules are on trial with this token", "left": None}
     loaded = trial.get("loaded_at")
     trial["fresh"] = loaded is not None and connection.newer_than(loaded)
-    trial.pop("facts", None)
-    return trial
+    return public(trial)
+
+
+def public(trial: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in trial.items() if key != "facts"}
 
 
 def make_way(command: str) -> None:

@@ -22,7 +22,7 @@ attributes:
     description: Writes nothing. The test load is done too when the loader is installed.
   diff_mode:
     support: full
-    description: Shows every file that changes.
+    description: Shows what happens to which rule, and then every file that changes.
   idempotent:
     support: full
     description: A second run changes nothing as long as nobody changes the rules in the kernel.

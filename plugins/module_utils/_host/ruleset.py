@@ -86,6 +86,8 @@ class Installer:
             if not self.check_mode:
                 self._install(wanted, stale, result)
         result["changes"] = self._told(current, wanted, shown) if shown else [MANIFEST] if stale else []
+        if shown:
+            result["diff"].insert(0, {"prepared": "".join(f"{line}\n" for line in result["changes"])})
         result["status"] = self._status()
         result["changes"] += [
             change for change in kernel_changes(result["status"]) if not stale or "newer" not in change

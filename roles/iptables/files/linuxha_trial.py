@@ -301,6 +301,8 @@ def rollback(token: str) -> None:
             print("nothing to take back")
             return
         if trial["state"] == "confirmed":
+            if rules.recall().get("files") != trial["facts"]["files"]:
+                raise rules.RulesError("other rules were loaded since; the way back is a new run")
             demote()
         go_back(trial, "taken back by order")
 

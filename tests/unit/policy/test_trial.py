@@ -243,6 +243,19 @@ def test_back_by_order_before_and_after_the_confirmation(running: Trial, files: 
         wait(running.ended)
 
 
+def test_no_way_back_over_rules_that_came_later(running: Trial, files: dict[str, str]) -> None:
+    running.lay_down(changed(files))
+    running.start()
+    assert running.loader("confirm", TOKEN).returncode == 0
+    wait(running.ended)
+    running.write(files)
+    assert running.loader("load").returncode == 0
+    refused = running.loader("rollback", TOKEN)
+    assert refused.returncode != 0
+    assert "other rules were loaded since" in refused.stderr
+    assert "--dport 53" in running.saved()
+
+
 def test_other_orders_during_a_trial(running: Trial, files: dict[str, str]) -> None:
     running.lay_down(changed(files))
     running.start()

@@ -94,6 +94,10 @@ backend:
   description: V(nft) or V(legacy).
   returned: success
   type: str
+mode:
+  description: V(exclusive) or V(shared). None before the first rules.
+  returned: success
+  type: str
 forwarding:
   description: Family to whether the node forwards.
   returned: success

@@ -47,6 +47,7 @@ def collect(run: Runner, loader: str, families: tuple[str, ...] = ("ipv4", "ipv6
         "since": status.get("since"),
         "policy": status.get("policy"),
         "backend": status.get("backend"),
+        "mode": status.get("mode"),
         "forwarding": status.get("forwarding") or {},
         "drift": status.get("drift") or {},
         "generation": (status.get("generation") or {}).get("number"),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -116,9 +117,11 @@ def policy_of(texts: dict[str, str]) -> Optional[str]:
 # --- the kernel ------------------------------------------------------------------------------------------------------
 
 
-def saved(family: str) -> str:
-    """The rules in the kernel, our tables only, in a form that iptables-restore takes."""
+def saved(family: str, shared: Optional[bool] = None) -> str:
+    """The rules in the kernel that are ours, in a form that restore() takes: our tables, or in them our chains only."""
     text = run([f"{FAMILIES[family]}-save"])
+    if mode() == "shared" if shared is None else shared:
+        return str(modes().own(text, TABLES))
     kept = []
     for table, chains in TABLES.items():
         block = re.search(rf"^\*{table}\n(.*?)^COMMIT$", text, re.MULTILINE | re.DOTALL)
@@ -133,7 +136,14 @@ def fingerprint(text: str) -> str:
 
 def restore(family: str, text: str) -> None:
     say_when_locked()
-    run([f"{FAMILIES[family]}-restore", f"--wait={LOCK_WAIT_S}"], text)
+    more = []
+    if modes().is_shared(text):
+        kernel = run([f"{FAMILIES[family]}-save"])
+        # Rules that had the tables for themselves leave nothing behind; there is nobody else to spare.
+        alone = mode() == "exclusive"
+        text = modes().whole(text, TABLES) if alone else modes().transaction(text, kernel, TABLES)
+        more = [] if alone else ["--noflush"]
+    run([f"{FAMILIES[family]}-restore", f"--wait={LOCK_WAIT_S}", *more], text)
 
 
 def say_when_locked() -> None:
@@ -218,6 +228,16 @@ def recall() -> dict[str, Any]:
     return state if isinstance(state, dict) else {}
 
 
+def mode() -> Optional[str]:
+    """How the rules that are in force share their tables; None before the first ones."""
+    state = recall()
+    return str(state.get("mode", "exclusive")) if state else None
+
+
+def mode_of(text: str) -> str:
+    return "shared" if modes().is_shared(text) else "exclusive"
+
+
 def remember(state: str, **more: Any) -> None:
     content = {"state": state, "since": time.time(), **more}
     handle, name = tempfile.mkstemp(dir=RUN, prefix=".rules-")
@@ -243,16 +263,23 @@ def put_in_force(directory: Path) -> dict[str, Any]:
     texts = read(directory)
     refuse_two_backends()
     check_in_namespace(directory)
-    before = {family: saved(family) for family in FAMILIES}
+    before, shared = before_loading(texts), mode_of(texts["rules.v4"]) == "shared"
     try:
         load_texts(texts)
-        kernel = {family: fingerprint(saved(family)) for family in FAMILIES}
+        kernel = {family: fingerprint(saved(family, shared)) for family in FAMILIES}
     except RulesError:
         for family, text in before.items():
             restore(family, text)
         raise
     set_forwarding(True)
-    return {"files": digest(texts), "policy": policy_of(texts), "kernel": kernel, "backend": backend()}
+    facts = {"files": digest(texts), "policy": policy_of(texts), "kernel": kernel, "backend": backend()}
+    return {**facts, "mode": mode_of(texts["rules.v4"])}
+
+
+def before_loading(texts: dict[str, str]) -> dict[str, str]:
+    """What restore() needs to undo the load of these texts: our chains where others have theirs, or whole tables."""
+    shared = mode_of(texts["rules.v4"]) == "shared" and mode() != "exclusive"
+    return {family: saved(family, shared) for family in FAMILIES}
 
 
 def load() -> None:
@@ -280,7 +307,7 @@ def all_forwarding() -> bool:
 
 def shut(reason: str) -> None:
     """Forwarding first, since it needs nothing but /proc; then the rules, each family on its own."""
-    problems = []
+    problems, closed_mode = [], "exclusive"
     try:
         set_forwarding(False)
     except (RulesError, OSError) as error:
@@ -288,12 +315,14 @@ def shut(reason: str) -> None:
     for family, suffix in SUFFIX.items():
         try:
             try:
-                restore(family, verified(f"closed.{suffix}"))
+                text = verified(f"closed.{suffix}")
+                restore(family, text)
+                closed_mode = mode_of(text)
             except RulesError:
                 restore(family, LAST_RESORT)
         except RulesError as error:
             problems.append(str(error))
-    remember("closed", reason="; ".join([reason, *problems]))
+    remember("closed", reason="; ".join([reason, *problems]), mode=closed_mode)
     for problem in problems:
         print(f"linuxha-rules: {problem}", file=sys.stderr)
 
@@ -335,7 +364,7 @@ def status() -> int:
     state = recall()
     answer: dict[str, Any] = {"state": state.get("state", "absent"), "reason": state.get("reason")}
     answer.update(policy=state.get("policy"), since=state.get("since"), backend=backend())
-    answer.update(forwarding=forwarding(), gate=gate())
+    answer.update(forwarding=forwarding(), gate=gate(), mode=mode())
     kernel = {family: fingerprint(saved(family)) for family in FAMILIES}
     answer["kernel"] = kernel
     answer["drift"] = {family: state.get("kernel", {}).get(family) != value for family, value in kernel.items()}
@@ -354,14 +383,21 @@ def status() -> int:
     return 0 if answer["ok"] else 1
 
 
-def trials() -> Any:
-    """The commands around a trial, which build on this file."""
+def beside(name: str) -> Any:
+    """A module that is installed in the directory of this file."""
     here = str(Path(__file__).resolve().parent)
     if here not in sys.path:
         sys.path.insert(0, here)
-    import linuxha_trial
+    return importlib.import_module(name)
 
-    return linuxha_trial
+
+def trials() -> Any:
+    """The commands around a trial, which build on this file."""
+    return beside("linuxha_trial")
+
+
+def modes() -> Any:
+    return beside("linuxha_shared")
 
 
 def fail(reason: str) -> NoReturn:

@@ -105,7 +105,7 @@ def keep_before() -> None:
     BEFORE.mkdir(mode=0o700)
     names = list(dict.fromkeys(set_names(rules.RULES) + set_names(CANDIDATE)))
     content = {
-        "rules": {family: rules.saved(family) for family in rules.FAMILIES},
+        "rules": rules.before_loading(rules.read(CANDIDATE)),
         "sets": {name: saved_set(name) for name in names},
         "forwarding": {family: path.exists() and path.read_text().strip() for family, path in rules.FORWARDING.items()},
         "memory": rules.recall(),

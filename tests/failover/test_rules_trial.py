@@ -226,7 +226,7 @@ def test_a_reboot_during_the_trial_comes_up_with_the_old_rules(pair: Pair, tmp_p
 )
 def test_nothing_keeps_rules_that_nobody_confirmed(pair: Pair, tmp_path: Path, disturb: list[str]) -> None:
     before = rules(pair)
-    on_trial(pair, tmp_path, 25)
+    on_trial(pair, tmp_path, 40)
     for node in pair.nodes.values():
         node.exec(*disturb)
     wait(lambda: {trial(node)["state"] for node in pair.nodes.values()} == {"rolled-back"}, 60, interval=0.5)
@@ -261,6 +261,43 @@ def test_one_rule_changed_under_load(pair: Pair, tmp_path: Path) -> None:
         if rules(pair) != before:
             playbook.play(pair.lab, "site", show=None)
     assert {trial(node)["state"] for node in pair.nodes.values()} == {"confirmed"}
+    old_rules_are_back(pair, before)
+
+
+@pytest.mark.full
+def test_rules_of_others_survive_and_connections_too(pair: Pair) -> None:
+    """To the shared mode, a change there beside rules of others, and back, under traffic."""
+    before = rules(pair)
+    shared = ["-e", "iptables_mode=shared"]
+    ban = ["-s", "192.0.2.66", "-j", "DROP"]
+
+    def there(_node: NodeHost) -> None:
+        playbook.play(pair.lab, "site", shared, show=None)
+        for node in pair.nodes.values():
+            node.exec("iptables", "-I", "INPUT", "1", *ban)
+
+    def change(_node: NodeHost) -> None:
+        playbook.play(pair.lab, "site", [*shared, "-e", "iptables_echo_rate=40/second"], show=None)
+        for node in pair.nodes.values():
+            lines = node.exec("iptables", "-S", "INPUT").splitlines()
+            assert lines[1] == "-A INPUT -s 192.0.2.66/32 -j DROP"
+            assert lines[2].endswith("-j LINUXHA-INPUT")
+            assert "40/sec" in node.exec("iptables-save")
+        playbook.play(pair.lab, "verify", show=None)
+        assert playbook.play(pair.lab, "site", [*shared, "-e", "iptables_echo_rate=40/second"], show=None).changed == 0
+
+    def back(_node: NodeHost) -> None:
+        playbook.play(pair.lab, "site", show=None)
+
+    cases = [fault("to shared", there), fault("changed", change), fault("to exclusive", back)]
+    try:
+        for measured in observe(pair, cases, FLOWS):
+            assert measured.window.flows is not None
+            assert (measured.window.flows.survived, measured.window.flows.resets) == (FLOWS, 0), measured.window.name
+            assert measured.leaks.leaked == 0
+    finally:
+        if rules(pair) != before:
+            playbook.play(pair.lab, "site", show=None)
     old_rules_are_back(pair, before)
 
 

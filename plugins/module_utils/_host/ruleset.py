@@ -119,9 +119,10 @@ class Installer:
 
     def _others_trial(self) -> Optional[str]:
         trial = self._status().get("trial") or {}
-        if self.check_mode or trial.get("state") not in ("loading", "trial"):
-            return None
         left = trial.get("left") or 0
+        # One whose time is over is ended by the next.
+        if self.check_mode or not (trial.get("state") == "loading" or (trial.get("state") == "trial" and left > 0)):
+            return None
         return (
             f"rules are on trial here already, for {left:.0f} s more: another run is at work, or one has died. "
             f"Wait until they are confirmed or gone, or run linuxha-rules rollback {trial.get('token')} on the node."

@@ -4,7 +4,7 @@
 
 The rules that boot are in RULES and are not touched before the confirmation, so a reboot during the trial comes up with
 them. The candidate is beside them. What was in force before the trial, whoever loaded it, is kept in RUN/before.
-The process that loads the candidate stays and watches the time; its unit calls end-trial when it dies, so neither a
+The process that loads the candidate stays and watches the time; systemd calls end-trial when it dies, so neither a
 daemon-reload nor a kill nor a systemd that hangs keeps rules which nobody confirmed.
 """
 
@@ -232,7 +232,7 @@ def begin() -> dict[str, Any]:
     order = read_json(CANDIDATE / ORDER)
     if not order.get("token") or not order.get("seconds"):
         raise rules.RulesError(f"there is nothing to try in {CANDIDATE}")
-    before = recall_trial()
+    before = end_forgotten()
     if pending(before):
         raise rules.RulesError(f"the trial {before['token']} is not over")
     trial = {"token": order["token"], "seconds": float(order["seconds"]), "since": time.time()}
@@ -263,6 +263,15 @@ def try_out() -> int:
             return 0
         if now() >= trial["deadline"]:
             return end(trial["token"], f"nobody confirmed within {trial['seconds']:.0f} s")
+
+
+def end_forgotten() -> dict[str, Any]:
+    """Under the lock: a trial that is over and that nobody watches any more ends now. Who loads would hold the lock."""
+    trial = recall_trial()
+    if trial["state"] == "loading" or (trial["state"] == "trial" and now() >= trial["deadline"]):
+        go_back(trial, "the process that watched the trial is gone")
+        trial = recall_trial()
+    return trial
 
 
 def end(token: Optional[str], reason: str) -> int:
@@ -323,7 +332,7 @@ def public(trial: dict[str, Any]) -> dict[str, Any]:
 
 def make_way(command: str) -> None:
     """Before another order, under the lock: two that decide about the rules at once would leave a mixture."""
-    trial = recall_trial()
+    trial = recall_trial() if command == "close" else end_forgotten()
     if not pending(trial):
         return
     if command == "load":

@@ -287,6 +287,13 @@ def test_during_another_trial_nothing_is_installed(tmp_path: Path) -> None:
     assert not (tmp_path / "rules").exists()
 
 
+def test_a_trial_that_nobody_watches_blocks_nothing(tmp_path: Path) -> None:
+    forgotten = Loader(
+        status='{"ok": false, "state": "trial", "trial": {"state": "trial", "token": "77", "left": 0.0}}'
+    )
+    assert installer(tmp_path, forgotten).run()["changed"]
+
+
 def test_files_without_a_trial_are_of_no_generation(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/generation.json").write_text('{"number": 7}')

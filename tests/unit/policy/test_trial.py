@@ -153,6 +153,29 @@ def test_the_end_of_the_watcher_takes_the_rules_back(running: Trial, files: dict
     assert running.loader("end-trial").returncode == 0
 
 
+@pytest.mark.parametrize("order", ["load", "try"])
+def test_a_trial_that_nobody_watches_ends_before_anything_else(
+    running: Trial, files: dict[str, str], order: str
+) -> None:
+    before = running.rules_now()
+    running.lay_down(changed(files), seconds=1)
+    running.start()
+    assert running.watcher is not None
+    running.watcher.kill()
+    running.watcher.wait()
+    wait(lambda: running.trial()["left"] == 0)
+    assert "--dport 54" in running.saved()
+    if order == "load":
+        assert running.loader("load").returncode == 0
+    else:
+        running.lay_down({**files, "rules.v4": files["rules.v4"].replace("--dport 53", "--dport 55")}, seconds=1)
+        running.start()
+        assert "--dport 55" in running.saved()
+        wait(running.ended)
+    assert running.rules_now() == before
+    assert running.status()["ok"]
+
+
 def test_the_end_of_a_confirmed_trial_takes_nothing_back(running: Trial, files: dict[str, str]) -> None:
     running.lay_down(changed(files))
     running.start()

@@ -372,7 +372,9 @@ def status() -> int:
         answer["files_differ"] = state.get("files") != digest(read(RULES))
     except RulesError as error:
         answer.update(files_differ=True, files_problem=str(error))
-    answer.update(trial=trials().public(trials().recall_trial()), generation=trials().generation(RULES))
+    answer.update(
+        trial=trials().public(trials().recall_trial()), generation=beside("linuxha_generations").generation(RULES)
+    )
     answer["ok"] = (
         answer["state"] == "loaded"
         and not any(answer["drift"].values())

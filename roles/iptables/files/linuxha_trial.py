@@ -14,24 +14,19 @@ import json
 import os
 import shutil
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Optional
 
 import linuxha_connection as connection
+import linuxha_generations as generations
 import linuxha_rules as rules
 
-CANDIDATE = rules.RULES.with_name(rules.RULES.name + ".trial")
-PREVIOUS = rules.RULES.with_name(rules.RULES.name + ".previous")
 BEFORE = rules.RUN / "before"
 STATE = rules.RUN / "trial.json"
-ORDER = "trial.json"  # in the candidate: the token and the seconds
-GENERATION = "generation.json"
 POLL_S = 0.2
 # The gates belong to who holds the connection states: what they contain now is right, before and after a rollback.
 GATES = ("linuxha_gate4", "linuxha_gate6")
-AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 def now() -> float:
@@ -42,42 +37,21 @@ def now() -> float:
 # --- what is known about the trial -----------------------------------------------------------------------------------
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-        os.fchmod(file.fileno(), 0o600)
-    Path(name).replace(path)
-
-
 def recall_trial() -> dict[str, Any]:
     """The last trial since boot, with the seconds that are left until the rules go back."""
-    trial = {"state": "none", **read_json(STATE)}
+    trial = {"state": "none", **generations.read_json(STATE)}
     trial["left"] = max(0.0, round(trial["deadline"] - now(), 1)) if trial["state"] == "trial" else None
     return trial
 
 
 def note(trial: dict[str, Any], state: str, reason: Optional[str] = None) -> None:
-    write_json(STATE, {**{key: trial[key] for key in trial if key != "left"}, "state": state, "reason": reason})
+    generations.write_json(
+        STATE, {**{key: trial[key] for key in trial if key != "left"}, "state": state, "reason": reason}
+    )
 
 
 def pending(trial: dict[str, Any]) -> bool:
     return trial["state"] in ("loading", "trial")
-
-
-def generation(directory: Path) -> dict[str, Any]:
-    """Which confirmed generation lies in this directory; nothing where rules were installed without a trial."""
-    return read_json(directory / GENERATION)
 
 
 # --- what was in force before ----------------------------------------------------------------------------------------
@@ -103,14 +77,14 @@ def keep_before() -> None:
     """Rules, sets, forwarding and the loader's memory, as they are now."""
     shutil.rmtree(BEFORE, ignore_errors=True)
     BEFORE.mkdir(mode=0o700)
-    names = list(dict.fromkeys(set_names(rules.RULES) + set_names(CANDIDATE)))
+    names = list(dict.fromkeys(set_names(rules.RULES) + set_names(generations.CANDIDATE)))
     content = {
-        "rules": rules.before_loading(rules.read(CANDIDATE)),
+        "rules": rules.before_loading(rules.read(generations.CANDIDATE)),
         "sets": {name: saved_set(name) for name in names},
         "forwarding": {family: path.exists() and path.read_text().strip() for family, path in rules.FORWARDING.items()},
         "memory": rules.recall(),
     }
-    write_json(BEFORE / "kernel.json", content)
+    generations.write_json(BEFORE / "kernel.json", content)
 
 
 def restore_set(name: str, text: str) -> None:
@@ -125,7 +99,7 @@ def restore_set(name: str, text: str) -> None:
 
 def restore_before() -> list[str]:
     """Everything as it was before the trial; returns what did not work. A part that fails stops no other part."""
-    content = read_json(BEFORE / "kernel.json")
+    content = generations.read_json(BEFORE / "kernel.json")
     if not content:
         return [f"{BEFORE} is missing: the rules before the trial are unknown"]
     steps = [lambda name=name, text=text: restore_set(name, text) for name, text in content["sets"].items() if text]
@@ -150,7 +124,7 @@ def restore_before() -> list[str]:
     memory = content["memory"]
     (rules.RUN / "rules.json").unlink(missing_ok=True)
     if memory:
-        write_json(rules.RUN / "rules.json", memory)
+        generations.write_json(rules.RUN / "rules.json", memory)
         (rules.RUN / "rules.json").chmod(0o644)
     return problems
 
@@ -161,59 +135,6 @@ def go_back(trial: dict[str, Any], reason: str) -> None:
     print(f"the previous rules are back: {reason}", flush=True)
     if problems:
         raise rules.RulesError(f"not everything went back: {'; '.join(problems)}")
-
-
-# --- the files that boot ---------------------------------------------------------------------------------------------
-
-
-def exchange(one: Path, other: Path) -> None:
-    """Both names change places in one step (renameat2(2)): there is no moment without rules for a power cut to find."""
-    import ctypes  # not where the unit forbids executable memory
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    done = libc.renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE)
-    if done != 0:  # a file system that cannot
-        aside = one.with_name(one.name + ".aside")
-        one.rename(aside)
-        other.rename(one)
-        aside.rename(other)
-
-
-def sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def promote(trial: dict[str, Any]) -> None:
-    """The candidate becomes what boots, and what booted becomes the previous generation."""
-    order = read_json(CANDIDATE / ORDER)
-    if order.get("token") != trial["token"]:
-        raise rules.RulesError(f"{CANDIDATE} holds other files than those on trial")
-    number = int(generation(rules.RULES).get("number", 0)) + 1
-    write_json(CANDIDATE / GENERATION, {"number": number, "token": trial["token"], "confirmed": time.time()})
-    (CANDIDATE / ORDER).unlink()
-    sync_directory(CANDIDATE)
-    shutil.rmtree(PREVIOUS, ignore_errors=True)
-    if rules.RULES.is_dir():
-        exchange(rules.RULES, CANDIDATE)
-        CANDIDATE.rename(PREVIOUS)
-    else:
-        CANDIDATE.rename(rules.RULES)
-    sync_directory(rules.RULES.parent)
-
-
-def demote() -> None:
-    """The way back of promote."""
-    shutil.rmtree(CANDIDATE, ignore_errors=True)
-    if PREVIOUS.is_dir():
-        exchange(rules.RULES, PREVIOUS)
-        PREVIOUS.rename(CANDIDATE)
-    else:
-        rules.RULES.rename(CANDIDATE)
-    sync_directory(rules.RULES.parent)
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -229,9 +150,9 @@ def tell_systemd(text: str) -> None:
 
 def begin() -> dict[str, Any]:
     """Load the candidate; what was in force before is kept."""
-    order = read_json(CANDIDATE / ORDER)
+    order = generations.read_json(generations.CANDIDATE / generations.ORDER)
     if not order.get("token") or not order.get("seconds"):
-        raise rules.RulesError(f"there is nothing to try in {CANDIDATE}")
+        raise rules.RulesError(f"there is nothing to try in {generations.CANDIDATE}")
     before = end_forgotten()
     if pending(before):
         raise rules.RulesError(f"the trial {before['token']} is not over")
@@ -240,7 +161,7 @@ def begin() -> dict[str, Any]:
     keep_before()
     note(trial, "loading")  # from here on the end of this process takes back what it did
     try:
-        facts = rules.put_in_force(CANDIDATE)
+        facts = rules.put_in_force(generations.CANDIDATE)
     except (rules.RulesError, OSError, UnicodeDecodeError) as error:
         note(trial, "failed", "; ".join([str(error), *restore_before()]))
         raise rules.RulesError(f"{error}; the rules loaded before are still in force") from error
@@ -297,7 +218,7 @@ def confirm(token: str) -> None:
             raise rules.RulesError("this connection is older than the rules, so it does not show that they let you in")
         if now() >= trial["deadline"]:
             raise rules.RulesError("the time is over")
-        promote(trial)
+        generations.promote(trial["token"])
         rules.remember("loaded", **trial["facts"])
         note(trial, "confirmed")
     print("confirmed")
@@ -312,7 +233,7 @@ def rollback(token: str) -> None:
         if trial["state"] == "confirmed":
             if rules.recall().get("files") != trial["facts"]["files"]:
                 raise rules.RulesError("other rules were loaded since; the way back is a new run")
-            demote()
+            generations.demote()
         go_back(trial, "taken back by order")
 
 

@@ -170,7 +170,7 @@ def test_a_trial_that_nobody_watches_ends_before_anything_else(
     else:
         running.lay_down({**files, "rules.v4": files["rules.v4"].replace("--dport 53", "--dport 55")}, seconds=1)
         running.start()
-        assert "--dport 55" in running.saved()
+        wait(lambda: "--dport 55" in running.saved())
         wait(running.ended)
     assert running.rules_now() == before
     assert running.status()["ok"]

@@ -23,6 +23,13 @@ options:
       - A missing one means the default of the role.
     type: dict
     required: true
+  mode:
+    description:
+      - Whether the tables raw, nat and filter belong to these rules (V(exclusive)), or are shared with others, whose
+        chains and rules then survive a load (V(shared)).
+    type: str
+    choices: [exclusive, shared]
+    default: exclusive
 """
 
 EXAMPLES = r"""
@@ -51,6 +58,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.shared import shared
 
 
 def plain(value: object) -> object:
@@ -62,7 +70,9 @@ def plain(value: object) -> object:
     return str(value) if isinstance(value, str) else value
 
 
-def iptables_ruleset(value: object) -> dict[str, str]:
+def iptables_ruleset(value: object, mode: str = "exclusive") -> dict[str, str]:
+    if mode not in ("exclusive", "shared"):
+        raise AnsibleFilterError(f"iptables_mode: {mode!r}: unknown value. One of: exclusive, shared.")
     raw = plain(value)
     if not isinstance(raw, dict):
         raise AnsibleFilterError("iptables_ruleset wants a mapping of the role's variables without their prefix")
@@ -70,7 +80,8 @@ def iptables_ruleset(value: object) -> dict[str, str]:
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise AnsibleFilterError(f"the firewall rules have {len(problems)} problem(s):\n{lines}")
-    return render(ruleset)
+    files = render(ruleset)
+    return shared(files) if mode == "shared" else files
 
 
 class FilterModule:

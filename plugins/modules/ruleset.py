@@ -22,7 +22,7 @@ attributes:
     description: Writes nothing. The test load is done too when the loader is installed.
   diff_mode:
     support: full
-    description: Shows every file that changes.
+    description: Shows what happens to which rule, and then every file that changes.
   idempotent:
     support: full
     description: A second run changes nothing as long as nobody changes the rules in the kernel.
@@ -46,22 +46,38 @@ options:
       - Empty means that this is not checked.
     type: dict
     default: {}
+  trial:
+    description:
+      - Seconds for which new files will be on trial. They are then laid down beside O(directory), with the ending
+        C(.trial), and nothing that boots changes. C(linuxha-rules-trial.service) loads them, and
+        M(linuxha.firewall.ruleset_trial) confirms them, which moves them to O(directory).
+      - V(0) replaces the files in O(directory) at once.
+      - Fails while rules of another run are on trial.
+    type: int
+    default: 0
+seealso:
+  - module: linuxha.firewall.ruleset_trial
+  - module: linuxha.firewall.ruleset_info
 """
 
 EXAMPLES = r"""
 - name: Install the rules
   linuxha.firewall.ruleset:
     files: "{{ policy | linuxha.firewall.iptables_ruleset }}"
-  notify: Load the firewall rules
+  notify: Load the firewall rules # a handler that reloads linuxha-rules.service
 """
 
 RETURN = r"""
 changes:
-  description: What is different, one readable line each.
+  description: What is different, one readable line each, by the names of the rules.
   returned: always
   type: list
   elements: str
-  sample: ["rules.v4: 2 lines more, 1 less", "ipv6: the kernel holds other rules than were loaded"]
+  sample:
+    - "new rule web-in (IPv4 and IPv6)"
+    - "rule dns (IPv4 and IPv6): --dport 53 -> 54"
+    - "set partners: new 198.51.100.7"
+    - "ipv6: the kernel holds other rules than were loaded"
 status:
   description: The loader's own answer, empty while it is not installed.
   returned: always
@@ -70,6 +86,17 @@ tested:
   description: Whether the new files were loaded for a test.
   returned: always
   type: bool
+trial:
+  description: What M(linuxha.firewall.ruleset_trial) needs.
+  returned: always
+  type: dict
+  contains:
+    token:
+      description: Names the trial; empty when there is nothing to try.
+      type: str
+    seconds:
+      description: How long it will last.
+      type: int
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -84,6 +111,7 @@ def main() -> None:
             "files": {"type": "dict", "required": True},
             "loader": {"type": "path", "default": "/usr/local/sbin/linuxha-rules"},
             "management": {"type": "dict", "default": {}},
+            "trial": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -16,8 +17,13 @@ from typing import Any, Optional
 from ansible_collections.linuxha.firewall.plugins.module_utils._host import Result, Runner
 from ansible_collections.linuxha.firewall.plugins.module_utils._host.files import line_counts, read_text, write_text
 from ansible_collections.linuxha.firewall.plugins.module_utils._host.session import Session, current_session, lockout
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import differences
 
 MANIFEST = "SHA256SUMS"
+#: Beside the files of a candidate: what the loader needs to know of the trial.
+ORDER = "trial.json"
+#: Beside confirmed files: which generation they are. The loader writes it; files without a trial are not counted.
+GENERATION = "generation.json"
 
 
 def manifest(files: Mapping[str, str]) -> str:
@@ -54,6 +60,7 @@ class Installer:
         self.management = params.get("management") or {}
         self.run_command = run
         self.check_mode = check_mode
+        self.trial = int(params.get("trial") or 0)
         self.session = session or current_session()
 
     def run(self) -> Result:
@@ -62,6 +69,7 @@ class Installer:
         stale = [name for name in wanted if current[name] != wanted[name]]
         shown = [name for name in stale if name != MANIFEST]
         result: Result = {"changed": False, "changes": [], "tested": False, "status": {}}
+        result["trial"] = {"token": "", "seconds": self.trial}
         result["diff"] = [
             {
                 "before": current[name],
@@ -72,21 +80,53 @@ class Installer:
             for name in shown
         ]
         if stale:
-            reason = lockout(self.management, self.session) or self._test(wanted, result)
+            reason = lockout(self.management, self.session) or self._others_trial() or self._test(wanted, result)
             if reason:
                 return {"msg": reason, "changed": False, "tested": result["tested"]}
             if not self.check_mode:
-                # The manifest last: after a power cut in between the loader refuses the mixture.
-                for name in sorted(stale, key=lambda name: name == MANIFEST):
-                    write_text(self.directory / name, wanted[name], 0o600)
-        result["changes"] = [f"{name}: {line_counts(current[name], wanted[name])}" for name in shown]
-        result["changes"] += [MANIFEST] if stale and not shown else []
+                self._install(wanted, stale, result)
+        result["changes"] = self._told(current, wanted, shown) if shown else [MANIFEST] if stale else []
+        if shown:
+            result["diff"].insert(0, {"prepared": "".join(f"{line}\n" for line in result["changes"])})
         result["status"] = self._status()
         result["changes"] += [
             change for change in kernel_changes(result["status"]) if not stale or "newer" not in change
         ]
         result["changed"] = bool(result["changes"])
         return result
+
+    @staticmethod
+    def _told(current: Mapping[str, str], wanted: Mapping[str, str], shown: list[str]) -> list[str]:
+        """By rules where both sides are rules; a first ruleset, or a change of comments only, by files."""
+        told = differences.changes(current, wanted) if current[MANIFEST] else []
+        return told or [f"{name}: {line_counts(current[name], wanted[name])}" for name in shown]
+
+    def _install(self, wanted: Mapping[str, str], stale: list[str], result: Result) -> None:
+        if self.trial == 0:
+            # The manifest last: after a power cut in between the loader refuses the mixture.
+            for name in sorted(stale, key=lambda name: name == MANIFEST):
+                write_text(self.directory / name, wanted[name], 0o600)
+            if (self.directory / GENERATION).exists():
+                (self.directory / GENERATION).unlink()
+            return
+        # Beside the files that boot, which stay until somebody confirms these.
+        candidate = self.directory.with_name(self.directory.name + ".trial")
+        if candidate.exists():
+            shutil.rmtree(candidate)
+        result["trial"]["token"] = secrets.token_hex(8)
+        for name, text in {**wanted, ORDER: json.dumps(result["trial"])}.items():
+            write_text(candidate / name, text, 0o600)
+
+    def _others_trial(self) -> Optional[str]:
+        trial = self._status().get("trial") or {}
+        left = trial.get("left") or 0
+        # One whose time is over is ended by the next.
+        if self.check_mode or not (trial.get("state") == "loading" or (trial.get("state") == "trial" and left > 0)):
+            return None
+        return (
+            f"rules are on trial here already, for {left:.0f} s more: another run is at work, or one has died. "
+            f"Wait until they are confirmed or gone, or run linuxha-rules rollback {trial.get('token')} on the node."
+        )
 
     def _test(self, wanted: Mapping[str, str], result: Result) -> Optional[str]:
         """The reason why the kernel would not take these files, or None."""

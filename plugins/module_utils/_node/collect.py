@@ -136,8 +136,9 @@ def _rules(question: Question, run: Run) -> dict[str, Any]:
     for family, program in (("ipv4", "iptables-save"), ("ipv6", "ip6tables-save")):
         answer = run([program])
         if answer.ok:
-            result["fingerprint"][family] = rules.fingerprint(answer.stdout, question.mask)
-            result["count"][family] = rules.count(answer.stdout)
+            text = rules.own(answer.stdout) if (result["status"] or {}).get("mode") == "shared" else answer.stdout
+            result["fingerprint"][family] = rules.fingerprint(text, question.mask)
+            result["count"][family] = rules.count(text)
         else:
             result["fingerprint"][family] = result["count"][family] = None
             result["problem"] = result["problem"] or f"{program}: {answer.reason}"

@@ -70,7 +70,9 @@ def _rules(path: str, rules: Mapping[str, Any]) -> Iterator[Finding]:
             path,
             f"the rules are {status.get('state')}{reason}",
             "loaded",
-            "Remove the reason, then systemctl restart linuxha-rules.",
+            "Wait for the run that tries them, or take them back with linuxha-rules rollback and their token."
+            if status.get("state") == "trial"
+            else "Remove the reason, then systemctl restart linuxha-rules.",
         )
         return
     drifted = sorted(family for family, drift in (status.get("drift") or {}).items() if drift)

@@ -7,12 +7,16 @@ linuxha-rules check [DIR]    load DIR for real in a throwaway network namespace;
 linuxha-rules status         what the kernel holds, as JSON; exit 0 only when it is what was loaded
 linuxha-rules close          drop everything but loopback and the administrators, forwarding off
 linuxha-rules stop           forwarding off, the rules stay
+linuxha-rules trial [TOKEN]  how the rules on trial are doing, as JSON
+linuxha-rules confirm TOKEN  keep the rules on trial; the SSH connection must be newer than they are
+linuxha-rules rollback TOKEN the rules before the trial come back
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -43,7 +47,10 @@ FORWARDING = {
 }
 # Named by their content by whoever wrote the files; see load_sets.
 OWN_SET = re.compile(r"lh[46][-~][A-Za-z0-9_.-]+")
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+# Of iptables-legacy, see iptables(8), --wait. Shorter than the time that run() leaves a program.
+LOCK = Path(os.environ.get("XTABLES_LOCKFILE", "/run/xtables.lock"))
+LOCK_WAIT_S = 20
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "XTABLES_LOCKFILE": str(LOCK)}
 # Of last resort: nothing but loopback, for when even the rendered closed ruleset is damaged.
 LAST_RESORT = """*raw
 :PREROUTING ACCEPT [0:0]
@@ -113,9 +120,11 @@ def policy_of(texts: dict[str, str]) -> Optional[str]:
 # --- the kernel ------------------------------------------------------------------------------------------------------
 
 
-def saved(family: str) -> str:
-    """The rules in the kernel, our tables only, in a form that iptables-restore takes."""
+def saved(family: str, shared: Optional[bool] = None) -> str:
+    """The rules in the kernel that are ours, in a form that restore() takes: our tables, or in them our chains only."""
     text = run([f"{FAMILIES[family]}-save"])
+    if mode() == "shared" if shared is None else shared:
+        return str(modes().own(text, TABLES))
     kept = []
     for table, chains in TABLES.items():
         block = re.search(rf"^\*{table}\n(.*?)^COMMIT$", text, re.MULTILINE | re.DOTALL)
@@ -129,7 +138,27 @@ def fingerprint(text: str) -> str:
 
 
 def restore(family: str, text: str) -> None:
-    run([f"{FAMILIES[family]}-restore"], text)
+    say_when_locked()
+    more = []
+    if modes().is_shared(text):
+        kernel = run([f"{FAMILIES[family]}-save"])
+        # Rules that had the tables for themselves leave nothing behind; there is nobody else to spare.
+        alone = mode() == "exclusive"
+        text = modes().whole(text, TABLES) if alone else modes().transaction(text, kernel, TABLES)
+        more = [] if alone else ["--noflush"]
+    run([f"{FAMILIES[family]}-restore", f"--wait={LOCK_WAIT_S}", *more], text)
+
+
+def say_when_locked() -> None:
+    """The legacy backend waits for the xtables lock, and silence would look like a hang; nf_tables has no such lock."""
+    try:
+        with LOCK.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if backend() == "legacy":
+            print(f"another program holds the xtables lock ({LOCK}); waiting up to {LOCK_WAIT_S} s", file=sys.stderr)
+    except OSError:
+        return
 
 
 def set_forwarding(on: bool) -> None:
@@ -189,13 +218,18 @@ def wanted_sets(text: str) -> tuple[str, dict[str, list[str]]]:
     return "".join(line + "\n" for line in others), found
 
 
+def saved_sets() -> str:
+    """The sets of ours in the kernel, in a form that load_sets() takes."""
+    lines = run(["ipset", "save"]).splitlines()
+    return "".join(line + "\n" for line in lines if OWN_SET.fullmatch("".join(line.split()[1:2])))
+
+
 def own_sets() -> dict[str, set[str]]:
     """The sets of ours in the kernel and what is in them."""
     found: dict[str, set[str]] = {}
-    for line in run(["ipset", "save"]).splitlines():
+    for line in saved_sets().splitlines():
         words = line.split()
-        if len(words) > 1 and OWN_SET.fullmatch(words[1]):
-            found.setdefault(words[1], set()).update(words[2:3] if words[0] == "add" else ())
+        found.setdefault(words[1], set()).update(words[2:3] if words[0] == "add" else ())
     return found
 
 
@@ -247,11 +281,11 @@ def forget_sets(keep: Iterable[str]) -> None:
                 time.sleep(0.05)
 
 
-def held(family: str) -> str:
+def held(family: str, shared: Optional[bool] = None) -> str:
     """Rules and sets of one family in the kernel, for comparison."""
     prefix = f"lh{SUFFIX[family][1]}-"
     sets = [f"{name} {' '.join(sorted(members))}\n" for name, members in own_sets().items() if name.startswith(prefix)]
-    return saved(family) + "".join(sorted(sets))
+    return saved(family, shared) + "".join(sorted(sets))
 
 
 def gate() -> dict[str, str]:
@@ -284,6 +318,16 @@ def recall() -> dict[str, Any]:
     return state if isinstance(state, dict) else {}
 
 
+def mode() -> Optional[str]:
+    """How the rules that are in force share their tables; None before the first ones."""
+    state = recall()
+    return str(state.get("mode", "exclusive")) if state else None
+
+
+def mode_of(text: str) -> str:
+    return "shared" if modes().is_shared(text) else "exclusive"
+
+
 def remember(state: str, **more: Any) -> None:
     content = {"state": state, "since": time.time(), **more}
     handle, name = tempfile.mkstemp(dir=RUN, prefix=".rules-")
@@ -303,6 +347,32 @@ def intact(state: dict[str, Any]) -> bool:
     return all(state.get("kernel", {}).get(family) == fingerprint(held(family)) for family in FAMILIES)
 
 
+def put_in_force(directory: Path) -> dict[str, Any]:
+    """Load the files of this directory and forward; returns what to remember. An error leaves all as it was."""
+    texts = read(directory)
+    refuse_two_backends()
+    check_in_namespace(directory)
+    before, shared, sets = before_loading(texts), mode_of(texts["rules.v4"]) == "shared", set(own_sets())
+    try:
+        load_texts(texts)
+        forget_sets(wanted_sets(texts["ipsets"])[1])
+        kernel = {family: fingerprint(held(family, shared)) for family in FAMILIES}
+    except RulesError:
+        for family, text in before.items():
+            restore(family, text)
+        forget_sets(sets)
+        raise
+    set_forwarding(True)
+    facts = {"files": digest(texts), "policy": policy_of(texts), "kernel": kernel, "backend": backend()}
+    return {**facts, "mode": mode_of(texts["rules.v4"])}
+
+
+def before_loading(texts: dict[str, str]) -> dict[str, str]:
+    """What restore() needs to undo the load of these texts: our chains where others have theirs, or whole tables."""
+    shared = mode_of(texts["rules.v4"]) == "shared" and mode() != "exclusive"
+    return {family: saved(family, shared) for family in FAMILIES}
+
+
 def load() -> None:
     state = recall()
     running = state.get("state") == "loaded"
@@ -313,20 +383,7 @@ def load() -> None:
         if running and state.get("files") == digest(texts) and intact(state) and all_forwarding():
             print("the rules are loaded already")
             return
-        refuse_two_backends()
-        check_in_namespace(RULES)
-        before, sets = {family: saved(family) for family in FAMILIES}, set(own_sets())
-        try:
-            load_texts(texts)
-            forget_sets(wanted_sets(texts["ipsets"])[1])
-            kernel = {family: fingerprint(held(family)) for family in FAMILIES}
-        except RulesError:
-            for family, text in before.items():
-                restore(family, text)
-            forget_sets(sets)
-            raise
-        set_forwarding(True)
-        remember("loaded", files=digest(texts), policy=policy_of(texts), kernel=kernel, backend=backend())
+        remember("loaded", **put_in_force(RULES))
     except (RulesError, OSError, UnicodeDecodeError) as error:
         if running:
             fail(f"{error}; the rules loaded before are still in force")
@@ -341,7 +398,7 @@ def all_forwarding() -> bool:
 
 def shut(reason: str) -> None:
     """Forwarding first, since it needs nothing but /proc; then the rules, each family on its own."""
-    problems = []
+    problems, closed_mode = [], "exclusive"
     try:
         set_forwarding(False)
     except (RulesError, OSError) as error:
@@ -349,12 +406,14 @@ def shut(reason: str) -> None:
     for family, suffix in SUFFIX.items():
         try:
             try:
-                restore(family, verified(f"closed.{suffix}"))
+                text = verified(f"closed.{suffix}")
+                restore(family, text)
+                closed_mode = mode_of(text)
             except RulesError:
                 restore(family, LAST_RESORT)
         except RulesError as error:
             problems.append(str(error))
-    remember("closed", reason="; ".join([reason, *problems]))
+    remember("closed", reason="; ".join([reason, *problems]), mode=closed_mode)
     for problem in problems:
         print(f"linuxha-rules: {problem}", file=sys.stderr)
 
@@ -396,7 +455,7 @@ def status() -> int:
     state = recall()
     answer: dict[str, Any] = {"state": state.get("state", "absent"), "reason": state.get("reason")}
     answer.update(policy=state.get("policy"), since=state.get("since"), backend=backend())
-    answer.update(forwarding=forwarding(), gate=gate())
+    answer.update(forwarding=forwarding(), gate=gate(), mode=mode())
     kernel = {family: fingerprint(held(family)) for family in FAMILIES}
     answer["kernel"] = kernel
     answer["drift"] = {family: state.get("kernel", {}).get(family) != value for family, value in kernel.items()}
@@ -404,6 +463,9 @@ def status() -> int:
         answer["files_differ"] = state.get("files") != digest(read(RULES))
     except RulesError as error:
         answer.update(files_differ=True, files_problem=str(error))
+    answer.update(
+        trial=trials().public(trials().recall_trial()), generation=beside("linuxha_generations").generation(RULES)
+    )
     answer["ok"] = (
         answer["state"] == "loaded"
         and not any(answer["drift"].values())
@@ -412,6 +474,23 @@ def status() -> int:
     )
     print(json.dumps(answer, sort_keys=True))
     return 0 if answer["ok"] else 1
+
+
+def beside(name: str) -> Any:
+    """A module that is installed in the directory of this file."""
+    here = str(Path(__file__).resolve().parent)
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return importlib.import_module(name)
+
+
+def trials() -> Any:
+    """The commands around a trial, which build on this file."""
+    return beside("linuxha_trial")
+
+
+def modes() -> Any:
+    return beside("linuxha_shared")
 
 
 def fail(reason: str) -> NoReturn:
@@ -432,7 +511,10 @@ def main(argv: list[str]) -> int:
         if command == "check-here":
             check_here(directory, argv[3] if len(argv) > 3 else namespace())
             return 0
+        if command in ("try", "end-trial", "trial", "confirm", "rollback"):
+            return int(trials().main(command, argv[2:]))
         with locked():
+            trials().make_way(command)
             if command == "load":
                 load()
             elif command == "close":

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -219,14 +220,14 @@ def test_rules_are_tested_then_written_with_their_sums_and_then_left_alone(tmp_p
     assert (tmp_path / "rules/SHA256SUMS").read_text().count("\n") == 2
     assert (tmp_path / "rules/rules.v4").stat().st_mode & 0o777 == 0o600
     assert not installer(tmp_path, run).run()["changed"]
-    assert run.asked == ["check", "status", "status"]
+    assert run.asked == ["status", "check", "status", "status"]
 
 
 def test_rules_in_check_mode_are_tested_and_not_written(tmp_path: Path) -> None:
     result = installer(tmp_path, Loader(), check_mode=True).run()
     assert result["changed"]
     assert result["tested"]
-    assert len(result["diff"]) == 2
+    assert [set(part) & {"prepared", "after"} for part in result["diff"]] == [{"prepared"}, {"after"}, {"after"}]
     assert not (tmp_path / "rules").exists()
 
 
@@ -248,3 +249,53 @@ def test_a_drifted_kernel_is_a_change_without_new_files(tmp_path: Path) -> None:
     result = installer(tmp_path, drifted).run()
     assert result["changes"] == ["ipv4: the kernel holds other rules than were loaded"]
     assert result["diff"] == []
+
+
+def test_a_candidate_lies_beside_the_files_that_boot(tmp_path: Path) -> None:
+    assert installer(tmp_path, Loader()).run()["trial"] == {"token": "", "seconds": 0}
+    before = (tmp_path / "rules/rules.v4").read_text()
+    (tmp_path / "rules.trial").mkdir()
+    (tmp_path / "rules.trial/left-over").touch()
+    trying = installer(tmp_path, Loader())
+    trying.trial, trying.files = 60, {**trying.files, "rules.v4": "new\n"}
+
+    result = trying.run()
+
+    assert result["changed"]
+    assert result["trial"]["seconds"] == 60
+    assert (tmp_path / "rules/rules.v4").read_text() == before
+    assert (tmp_path / "rules.trial/rules.v4").read_text() == "new\n"
+    assert not (tmp_path / "rules.trial/left-over").exists()
+    assert json.loads((tmp_path / "rules.trial/trial.json").read_text()) == result["trial"]
+    assert trying.run()["trial"]["token"] != result["trial"]["token"]
+
+
+def test_what_is_in_force_is_not_tried(tmp_path: Path) -> None:
+    installer(tmp_path, Loader()).run()
+    again = installer(tmp_path, Loader())
+    again.trial = 60
+    result = again.run()
+    assert (result["changed"], result["trial"]["token"]) == (False, "")
+    assert not (tmp_path / "rules.trial").exists()
+
+
+def test_during_another_trial_nothing_is_installed(tmp_path: Path) -> None:
+    busy = Loader(status='{"ok": false, "state": "trial", "trial": {"state": "trial", "token": "77", "left": 41.3}}')
+    result = installer(tmp_path, busy).run()
+    assert "41 s more" in result["msg"]
+    assert "linuxha-rules rollback 77" in result["msg"]
+    assert not (tmp_path / "rules").exists()
+
+
+def test_a_trial_that_nobody_watches_blocks_nothing(tmp_path: Path) -> None:
+    forgotten = Loader(
+        status='{"ok": false, "state": "trial", "trial": {"state": "trial", "token": "77", "left": 0.0}}'
+    )
+    assert installer(tmp_path, forgotten).run()["changed"]
+
+
+def test_files_without_a_trial_are_of_no_generation(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/generation.json").write_text('{"number": 7}')
+    installer(tmp_path, Loader()).run()
+    assert not (tmp_path / "rules/generation.json").exists()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""What changes between two rulesets, told by the names of the rules instead of by lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import saved
+
+FILES = {"rules.v4": "IPv4", "rules.v6": "IPv6"}
+SETS = "ipsets"
+CLOSED = ("closed.v4", "closed.v6")
+# (where, the rule's words), by family
+Forms = dict[str, list[tuple[str, tuple[str, ...]]]]
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Readable lines for two mappings of file name to text; empty when both mean the same to the kernel."""
+    old, new = _by_name(before), _by_name(after)
+    lines = [f"new rule {name}{_where(new[name])}" for name in new if name not in old]
+    lines += [f"rule {name} is gone{_where(old[name])}" for name in old if name not in new]
+    lines += [line for name in new if name in old for line in _changed(name, old[name], new[name])]
+    lines += _moved(before, after)
+    lines += _policies(before, after)
+    lines += _sets(before.get(SETS, ""), after.get(SETS, ""))
+    if any(_essence(before.get(name, "")) != _essence(after.get(name, "")) for name in CLOSED):
+        lines.append("what is loaded when the rules cannot be (closed) changes")
+    return lines
+
+
+def _by_name(files: Mapping[str, str]) -> dict[str, Forms]:
+    found: dict[str, Forms] = {}
+    for file, family in FILES.items():
+        for rule in saved.parse(files.get(file, "")).rules:
+            name = rule.name or f"without a name in {rule.table} {rule.chain}"
+            forms = found.setdefault(name, {}).setdefault(family, [])
+            forms.append((f"{rule.table} {rule.chain}", rule.words))
+    return found
+
+
+def _where(forms: Forms) -> str:
+    return f" ({' and '.join(forms)})"
+
+
+def _changed(name: str, old: Forms, new: Forms) -> list[str]:
+    """The same change in both families is told once."""
+    told: dict[str, list[str]] = {}
+    for family in FILES.values():
+        if old.get(family, []) != new.get(family, []):
+            told.setdefault(_difference(old.get(family, []), new.get(family, [])), []).append(family)
+    return [f"rule {name} ({' and '.join(families)}): {text}" for text, families in told.items()]
+
+
+def _difference(old: Sequence[tuple[str, tuple[str, ...]]], new: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+    gone = [form for form in old if form not in new]
+    more = [form for form in new if form not in old]
+    if not gone and not more:
+        return (
+            "its parts stand in another order" if len(old) == len(new) else f"{len(old)} -> {len(new)} times the same"
+        )
+    if len(gone) == len(more) == 1 and gone[0][0] == more[0][0]:
+        return _words(gone[0][1], more[0][1])
+    texts = [f"no longer {_text(form)}" for form in gone] + [f"now {_text(form)}" for form in more]
+    return "; ".join(texts[:6] + ([f"and {len(texts) - 6} more"] if len(texts) > 6 else []))
+
+
+def _text(form: tuple[str, tuple[str, ...]]) -> str:
+    return f"{form[0]}: {' '.join(form[1])}"
+
+
+def _words(old: tuple[str, ...], new: tuple[str, ...]) -> str:
+    """What differs between two rules: the words in between what both begin and end with, and the option before them."""
+    start = 0
+    while start < min(len(old), len(new)) and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    before, after = old[start : len(old) - end], new[start : len(new) - end]
+    # A value says little without its option, and an option that both have says nothing without its value.
+    option = old[start - 1] if start and old[start - 1].startswith("-") else ""
+    return f"{option} {_or_nothing(before)} -> {_or_nothing(after)}".strip()
+
+
+def _or_nothing(words: Sequence[str]) -> str:
+    return " ".join(words) or "nothing"
+
+
+def _moved(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Chains in which the rules that stay stand in another order: the first one that matches decides."""
+    lines: dict[str, None] = {}
+    for file in FILES:
+        old, new = _orders(before.get(file, "")), _orders(after.get(file, ""))
+        for where in new:
+            kept = set(old.get(where, ())) & set(new[where])
+            was, now = ([name for name in order.get(where, ()) if name in kept] for order in (old, new))
+            if was != now:
+                pairs = [(a, b) for a, b in zip(was, now) if a != b]
+                lines[f"{where}: another order from here on: {pairs[0][0]} -> {pairs[0][1]}"] = None
+    return list(lines)
+
+
+def _orders(text: str) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = {}
+    for rule in saved.parse(text).rules:
+        found.setdefault(f"{rule.table} {rule.chain}", {})[rule.name or " ".join(rule.words)] = None
+    return {where: list(names) for where, names in found.items()}
+
+
+def _policies(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    lines: dict[str, None] = {}
+    for file in FILES:
+        old, new = saved.parse(before.get(file, "")).policies, saved.parse(after.get(file, "")).policies
+        for (table, chain), policy in new.items():
+            if (table, chain) in old and old[(table, chain)] != policy:
+                lines[f"{table} {chain}: what no rule decides: {old[(table, chain)]} -> {policy}"] = None
+    return list(lines)
+
+
+def _sets(before: str, after: str) -> list[str]:
+    old, new = saved.parse_sets(before), saved.parse_sets(after)
+    lines = [f"new set {name}, {len(new[name])} members" for name in new if name not in old]
+    lines += [f"set {name} is gone" for name in old if name not in new]
+    for name in new:
+        if name in old and old[name] != new[name]:
+            parts = [f"{word} {_few(members)}" for word, members in _members(old[name], new[name]) if members]
+            lines.append(f"set {name}: {', '.join(parts)}")
+    return lines
+
+
+def _members(old: frozenset[str], new: frozenset[str]) -> list[tuple[str, list[str]]]:
+    return [("new", sorted(new - old)), ("gone", sorted(old - new))]
+
+
+def _few(members: Sequence[str]) -> str:
+    return " ".join(members[:5]) + (f" and {len(members) - 5} more" if len(members) > 5 else "")
+
+
+def _essence(text: str) -> object:
+    found = saved.parse(text)
+    return found.rules, found.policies

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Rules on trial: they go back by themselves unless they are confirmed over a connection made after they were loaded.
+
+The rules that boot are in RULES and are not touched before the confirmation, so a reboot during the trial comes up with
+them. The candidate is beside them. What was in force before the trial, whoever loaded it, is kept in RUN/before.
+The process that loads the candidate stays and watches the time; systemd calls end-trial when it dies, so neither a
+daemon-reload nor a kill nor a systemd that hangs keeps rules which nobody confirmed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from typing import Any, Optional
+
+import linuxha_connection as connection
+import linuxha_generations as generations
+import linuxha_rules as rules
+
+BEFORE = rules.RUN / "before"
+STATE = rules.RUN / "trial.json"
+POLL_S = 0.2
+
+
+def now() -> float:
+    """Seconds since boot, the clock of /proc/PID/stat; nobody sets it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+# --- what is known about the trial -----------------------------------------------------------------------------------
+
+
+def recall_trial() -> dict[str, Any]:
+    """The last trial since boot, with the seconds that are left until the rules go back."""
+    trial = {"state": "none", **generations.read_json(STATE)}
+    trial["left"] = max(0.0, round(trial["deadline"] - now(), 1)) if trial["state"] == "trial" else None
+    return trial
+
+
+def note(trial: dict[str, Any], state: str, reason: Optional[str] = None) -> None:
+    generations.write_json(
+        STATE, {**{key: trial[key] for key in trial if key != "left"}, "state": state, "reason": reason}
+    )
+
+
+def pending(trial: dict[str, Any]) -> bool:
+    return trial["state"] in ("loading", "trial")
+
+
+# --- what was in force before ----------------------------------------------------------------------------------------
+
+
+def keep_before() -> None:
+    """Rules, sets, forwarding and the loader's memory, as they are now. The gates belong to who holds the states."""
+    shutil.rmtree(BEFORE, ignore_errors=True)
+    BEFORE.mkdir(mode=0o700)
+    content = {
+        "rules": rules.before_loading(rules.read(generations.CANDIDATE)),
+        "sets": rules.saved_sets(),
+        "forwarding": {family: path.exists() and path.read_text().strip() for family, path in rules.FORWARDING.items()},
+        "memory": rules.recall(),
+    }
+    generations.write_json(BEFORE / "kernel.json", content)
+
+
+def restore_before() -> list[str]:
+    """Everything as it was before the trial; returns what did not work. A part that fails stops no other part."""
+    content = generations.read_json(BEFORE / "kernel.json")
+    if not content:
+        return [f"{BEFORE} is missing: the rules before the trial are unknown"]
+    steps = [lambda: rules.load_sets(content["sets"])]
+    steps += [lambda family=family, text=text: rules.restore(family, text) for family, text in content["rules"].items()]
+    # What the candidate brought is free once no rule refers to it.
+    steps += [lambda: rules.forget_sets(rules.wanted_sets(content["sets"])[1])]
+    steps += [
+        lambda path=rules.FORWARDING[family], value=value: path.write_text(f"{value}\n")
+        for family, value in content["forwarding"].items()
+        if value and rules.FORWARDING[family].read_text().strip() != value
+    ]
+    problems = []
+    for step in steps:
+        try:
+            step()
+        except (rules.RulesError, OSError) as error:
+            problems.append(str(error))
+    memory = content["memory"]
+    (rules.RUN / "rules.json").unlink(missing_ok=True)
+    if memory:
+        generations.write_json(rules.RUN / "rules.json", memory)
+        (rules.RUN / "rules.json").chmod(0o644)
+    return problems
+
+
+def go_back(trial: dict[str, Any], reason: str) -> None:
+    problems = restore_before()
+    note(trial, "rolled-back", "; ".join([reason, *problems]))
+    print(f"the previous rules are back: {reason}", flush=True)
+    if problems:
+        raise rules.RulesError(f"not everything went back: {'; '.join(problems)}")
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def tell_systemd(text: str) -> None:
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.connect("\0" + address[1:] if address.startswith("@") else address)
+            channel.send(text.encode())
+
+
+def begin() -> dict[str, Any]:
+    """Load the candidate; what was in force before is kept."""
+    order = generations.read_json(generations.CANDIDATE / generations.ORDER)
+    if not order.get("token") or not order.get("seconds"):
+        raise rules.RulesError(f"there is nothing to try in {generations.CANDIDATE}")
+    before = end_forgotten()
+    if pending(before):
+        raise rules.RulesError(f"the trial {before['token']} is not over")
+    trial = {"token": order["token"], "seconds": float(order["seconds"]), "since": time.time()}
+    trial["previous"] = rules.recall().get("policy")
+    keep_before()
+    note(trial, "loading")  # from here on the end of this process takes back what it did
+    try:
+        facts = rules.put_in_force(generations.CANDIDATE)
+    except (rules.RulesError, OSError, UnicodeDecodeError) as error:
+        note(trial, "failed", "; ".join([str(error), *restore_before()]))
+        raise rules.RulesError(f"{error}; the rules loaded before are still in force") from error
+    loaded = now()
+    trial.update(policy=facts["policy"], loaded_at=loaded, deadline=loaded + trial["seconds"], facts=facts)
+    rules.remember("trial", reason=f"on trial until confirmed, token {trial['token']}", **facts)
+    note(trial, "trial")
+    return trial
+
+
+def try_out() -> int:
+    with rules.locked():
+        trial = begin()
+    print(f"rules on trial for {trial['seconds']:.0f} s, policy {trial['policy']}, token {trial['token']}", flush=True)
+    tell_systemd("READY=1")
+    while True:
+        time.sleep(POLL_S)
+        current = recall_trial()
+        if current.get("token") != trial["token"] or not pending(current):
+            return 0
+        if now() >= trial["deadline"]:
+            return end(trial["token"], f"nobody confirmed within {trial['seconds']:.0f} s")
+
+
+def end_forgotten() -> dict[str, Any]:
+    """Under the lock: a trial that is over and that nobody watches any more ends now. Who loads would hold the lock."""
+    trial = recall_trial()
+    if trial["state"] == "loading" or (trial["state"] == "trial" and now() >= trial["deadline"]):
+        go_back(trial, "the process that watched the trial is gone")
+        trial = recall_trial()
+    return trial
+
+
+def end(token: Optional[str], reason: str) -> int:
+    """Go back unless the trial was decided meanwhile; 1 when it was not."""
+    with rules.locked():
+        trial = recall_trial()
+        if not pending(trial) or token not in (None, trial["token"]):
+            return 0
+        go_back(trial, reason)
+    return 1
+
+
+def confirm(token: str) -> None:
+    with rules.locked():
+        trial = recall_trial()
+        if trial.get("token") != token:
+            raise rules.RulesError(f"no rules are on trial with the token {token}")
+        if trial["state"] == "confirmed":
+            return
+        if trial["state"] != "trial":
+            raise rules.RulesError(f"the trial is over ({trial['state']}): {trial.get('reason') or 'no reason known'}")
+        if not connection.newer_than(trial["loaded_at"]):
+            raise rules.RulesError("this connection is older than the rules, so it does not show that they let you in")
+        if now() >= trial["deadline"]:
+            raise rules.RulesError("the time is over")
+        generations.promote(trial["token"])
+        rules.remember("loaded", **trial["facts"])
+        note(trial, "confirmed")
+    print("confirmed")
+
+
+def rollback(token: str) -> None:
+    with rules.locked():
+        trial = recall_trial()
+        if trial.get("token") != token or trial["state"] not in ("loading", "trial", "confirmed"):
+            print("nothing to take back")
+            return
+        if trial["state"] == "confirmed":
+            if rules.recall().get("files") != trial["facts"]["files"]:
+                raise rules.RulesError("other rules were loaded since; the way back is a new run")
+            generations.demote()
+        go_back(trial, "taken back by order")
+
+
+def answer(token: Optional[str]) -> dict[str, Any]:
+    """For who has to decide: the state of the trial, and whether the connection of the caller proves anything."""
+    trial = recall_trial()
+    if token is not None and trial.get("token") != token:
+        trial = {"state": "unknown", "reason": "no rules are on trial with this token", "left": None}
+    loaded = trial.get("loaded_at")
+    trial["fresh"] = loaded is not None and connection.newer_than(loaded)
+    return public(trial)
+
+
+def public(trial: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in trial.items() if key != "facts"}
+
+
+def make_way(command: str) -> None:
+    """Before another order, under the lock: two that decide about the rules at once would leave a mixture."""
+    trial = recall_trial() if command == "close" else end_forgotten()
+    if not pending(trial):
+        return
+    if command == "load":
+        rules.fail(f"rules are on trial for {trial['left']} s more; confirm or take back: {trial['token']}")
+    if command == "close":
+        note(trial, "closed", "closed by hand")
+    if command == "stop":
+        go_back(trial, "stopped")
+
+
+def main(command: str, arguments: list[str]) -> int:
+    token = arguments[0] if arguments else None
+    try:
+        if command == "try":
+            return try_out()
+        if command == "end-trial":
+            return end(token, "the process that watched the trial ended")
+        if command == "trial":
+            print(json.dumps(answer(token), sort_keys=True))
+        elif token is None:
+            rules.fail(f"{command} needs the token of the trial, see linuxha-rules trial")
+        elif command == "confirm":
+            confirm(token)
+        else:
+            rollback(token)
+    except (rules.RulesError, OSError) as error:
+        rules.fail(str(error))
+    return 0

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Since when an SSH connection exists, by the processes above the caller."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCE = Path(__file__).parents[3] / "roles/iptables/files/linuxha_connection.py"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def module() -> Any:
+    found = importlib.util.spec_from_file_location("linuxha_connection", SOURCE)
+    assert found and found.loader
+    made = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = made
+    found.loader.exec_module(made)
+    return made
+
+
+connection = module()
+
+INIT = ("systemd", "/sbin/init", 0.1)
+LISTENER = ("sshd", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", 2)
+SHELL = [("sudo", "sudo -H -u root /bin/sh -c x", 900), ("sh", "/bin/sh -c x", 901), ("python3", "linuxha-rules", 902)]
+
+
+@pytest.mark.parametrize(
+    ("chain", "wanted"),
+    [
+        ([INIT, LISTENER, ("sshd", "sshd: root@notty", 500), *SHELL], 500),
+        ([INIT, LISTENER, ("sshd", "sshd: admin [priv]", 500), ("sshd", "sshd: admin@notty", 501), *SHELL], 500),
+        # OpenSSH 9.8 and later
+        ([INIT, LISTENER, ("sshd-session", "sshd-session: root@notty", 500), *SHELL], 500),
+        # started by a socket of systemd, once for each connection
+        ([INIT, ("sshd", "sshd: root@notty", 500), *SHELL], 500),
+        # from host to host: the older connection is the one that carries the other
+        ([INIT, ("getty", "getty", 1), ("bash", "bash", 2), *SHELL], None),
+        # a name with what separates fields
+        ([INIT, LISTENER, ("sshd", "sshd: x", 500), ("a) S (b", "a) S (b", 700), *SHELL], 500),
+    ],
+)
+def test_began(tmp_path: Path, chain: list[tuple[str, str, float]], wanted: float | None) -> None:
+    for pid, (name, title, started) in enumerate(chain, start=1):
+        directory = tmp_path / str(pid)
+        directory.mkdir()
+        fields = ["S", str(pid - 1), *["0"] * 17, str(int(started * TICKS)), "0"]
+        (directory / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
+        (directory / "cmdline").write_bytes(title.replace(" ", "\0").encode())
+    assert connection.began(len(chain), tmp_path) == wanted
+
+
+def test_this_process_is_real() -> None:
+    own = connection.process(os.getpid(), Path("/proc"))
+    assert own.parent == os.getppid()
+    assert own.started > 0
+
+
+def test_a_process_that_is_gone_ends_the_search(tmp_path: Path) -> None:
+    assert connection.began(7, tmp_path) is None

@@ -45,7 +45,9 @@ def hosts(random: Random, zone: str, family: int, most: float = 1.0) -> Ranges:
     kind = random.random() * most
     if kind < 0.7:
         count = 1 if kind < 0.5 else random.randint(2, 8)
-        return spans.normal((host, host) for host in (base + random.getrandbits(min(width, 20)) for _ in range(count)))
+        return spans.normal(
+            (host, host) for host in (base + random.getrandbits(min(width, 20)) for _number in range(count))
+        )
     if kind < 0.9:
         size = 1 << random.choice([8, 9, 10])
         first = base + (random.getrandbits(min(width, 20)) & -size)

@@ -72,7 +72,7 @@ def test_a_match_has_the_packets_that_plain_comparison_says(data: st.DataObject,
 @settings(max_examples=60)
 @given(st.data(), FAMILIES)
 def test_spaces_behave_like_sets_of_packets(data: st.DataObject, family: int) -> None:
-    a, b, c = (Space.of(data.draw(tiny.matches(family, empty=True)), family) for _ in range(3))
+    a, b, c = (Space.of(data.draw(tiny.matches(family, empty=True)), family) for _number in range(3))
     left, right, third = (set(packets_of(found, family)) for found in (a, b, c))
     assert set(packets_of(a | b, family)) == left | right
     assert set(packets_of(a & b, family)) == left & right

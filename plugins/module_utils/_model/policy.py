@@ -33,8 +33,15 @@ def read(raw: object, path: str, cluster: t.Cluster, problems: Problems) -> t.Po
         r.error("type", "zones", "is not a mapping", "Write zone: {interfaces: [...]}.")
         own = content["zones"] = {}
     _options_only(r, own or {}, cluster)
+    output = cluster.role_overrides.get("iptables_output")
     found, mistakes = ruleset.parse(
-        {**content, "zones": zones(cluster, interfaces, own or {}), "vips": [str(v.address) for v in cluster.vips]},
+        {
+            **content,
+            # What the analysis has to know of what the role is told directly.
+            **({"output": output} if output in ("accept", "drop") else {}),
+            "zones": zones(cluster, interfaces, own or {}),
+            "vips": [str(v.address) for v in cluster.vips],
+        },
         f"{path}.",
         addresses(cluster),
     )

@@ -117,6 +117,7 @@ def parse_assertions(
 
 def _assertion(reader: Reader, names: Names, known: Sequence[str]) -> Assertion:
     name = reader.text("name", required=True)
+    reader.filled("from", "to", "source", "destination", "service", "port", "ports", "source_ports")
     to_zones, target = _to(reader, names)
     if target is not None and reader.get("destination") is not None:
         reader.problem("destination", reader.get("destination"), "is given in to as well", "Write one of the two.")

@@ -62,6 +62,7 @@ def schedule(reader: Reader) -> Optional[Schedule]:
     if inner is None:
         return None
     days: list[str] = []
+    inner.filled("days")
     for item in inner.items("days"):
         day = str(item)[:3].title()
         if isinstance(item, str) and day in DAYS and len(item) >= 3:

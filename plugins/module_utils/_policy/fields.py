@@ -58,6 +58,13 @@ class Reader:
     def get(self, key: str) -> object:
         return self.raw.get(key)
 
+    def filled(self, *keys: str) -> None:
+        """An empty list is a mistake: a variable that has lost its content must not open everything."""
+        for key in keys:
+            value = self.raw.get(key)
+            if isinstance(value, (list, tuple)) and not value:
+                self.problem(key, value, "is empty", "Name at least one, or remove the key.")
+
     def items(self, key: str) -> list[object]:
         """The value as a list: nothing, one value or a list."""
         value = self.raw.get(key)

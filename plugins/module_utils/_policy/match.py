@@ -48,8 +48,11 @@ def default_log(name: str) -> Log:
 
 
 def chain_name(prefix: str, *zones: str) -> str:
-    """f-lan-wan, or a shorter name with a hash when the kernel would cut it off."""
-    name = "-".join((prefix, *zones))
+    """f-lan.wan, or a shorter name with a hash when the kernel would cut it off.
+
+    No zone has a dot in its name, so two pairs never share a chain.
+    """
+    name = f"{prefix}-{'.'.join(zones)}"
     if len(name) <= CHAIN_BYTES:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -148,13 +148,12 @@ def services(reader: Reader, books: Books) -> Products:
         return books.services.product(reader)
     if inline:
         reader.problem(inline[0], reader.get(inline[0]), "stands beside service", "Write one of them.")
-    if not reader.items("service"):
-        reader.problem("service", reader.get("service"), "is empty", "Name a service, or remove the key for all.")
     return books.services.resolve(reader.items("service"), f"{reader.path}.service")
 
 
 def _rule(reader: Reader, known: Collection[str], books: Books, name: str = "", stateless: bool = False) -> Rule:
     before = len(books.problems)
+    reader.filled("source", "destination", "service")
     name = reader.text("name", name, required=not name)
     from_zones = zones.parse_pair(reader, "from", known, firewall=True)
     to_zones = zones.parse_pair(reader, "to", known, firewall=True)
@@ -165,6 +164,9 @@ def _rule(reader: Reader, known: Collection[str], books: Books, name: str = "", 
         reader.problem("to", reader.get("to"), "the firewall talks to itself over lo", remedy)
     action = reader.choice("action", ACTIONS, "accept")
     limit, most, hours = conditions.limit(reader), conditions.connections(reader), conditions.schedule(reader)
+    if action != "accept" and limit and most:
+        reason = "stands beside limit in a rule that does not accept: what is beyond one of them would pass"
+        reader.problem("connections", reader.get("connections"), reason, "Write two rules, each with one of them.")
     log = conditions.log(reader, name)
     reader.text("comment")
     enabled = reader.flag("enabled", True)

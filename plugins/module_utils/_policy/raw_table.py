@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines, extras
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, Match, Service
@@ -66,9 +66,20 @@ def _untracked(lines: Lines, ruleset: Ruleset) -> None:
         found = rule.matches.get(lines.family)
         if found is None:
             continue
-        for names, packets in ((rule.from_zones, found), (rule.to_zones, mirrored(found))):
+        for names, packets, others in (
+            (rule.from_zones, found, rule.to_zones),
+            (rule.to_zones, mirrored(found), rule.from_zones),
+        ):
             for hook, way, inside in _first_hook(lines, ruleset, names, packets):
-                lines.table.extend(hook, lines.simple(inside, rule.name, NOTRACK, way))
+                end = _end(others) if hook == "PREROUTING" else ""
+                lines.table.extend(hook, lines.simple(inside, rule.name, NOTRACK, way, end))
+
+
+def _end(zones: Sequence[str]) -> str:
+    """Before the route is known: packets that end at the firewall, those that do not, or both."""
+    if FIREWALL not in zones:
+        return "-m addrtype ! --dst-type LOCAL"
+    return "-m addrtype --dst-type LOCAL" if set(zones) == {FIREWALL} else ""
 
 
 def _helpers(lines: Lines, ruleset: Ruleset) -> None:

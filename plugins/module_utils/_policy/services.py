@@ -107,6 +107,7 @@ class ServiceBook:
         return found
 
     def _product(self, reader: Reader) -> Products:
+        reader.filled("ports", "source_ports", "types")
         protocol = reader.protocol()
         ports = spans.normal(reader.ports("ports", protocol))
         source_ports = spans.normal(reader.ports("source_ports", protocol))

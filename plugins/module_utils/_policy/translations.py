@@ -144,6 +144,7 @@ class _Entry:
     def __init__(self, name: str, kind: str, reader: Reader, books: Books, around: Surroundings) -> None:
         self.name, self.kind, self.reader, self.books, self.around = name, kind, reader, books, around
         self.before = len(books.problems)
+        reader.filled("from", "to", "source", "destination", "service")
         default = () if kind == "one_to_one" else (zones.ANY,)
         self.written = zones.parse_pair(reader, "from", around.zones, default=default)
         self.from_zones = zones.expand(self.written, around.zones)

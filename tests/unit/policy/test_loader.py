@@ -210,7 +210,7 @@ def test_close_drops_everything_by_hand(node: Namespace) -> None:
     node.loader("load")
     assert node.loader("close").returncode == 0
     assert node.status()["state"] == "closed"
-    assert "f-lan-wan" not in node.saved()
+    assert "f-lan.wan" not in node.saved()
 
 
 def test_rules_in_the_other_backend_are_refused(node: Namespace) -> None:

@@ -152,7 +152,11 @@ rules = st.fixed_dictionaries(
         "action": st.sampled_from(["accept", "drop", "reject"]),
         "log": st.booleans(),
     },
-    optional={"source": st.lists(items, max_size=3), "destination": st.lists(items, max_size=3), "service": services},
+    optional={
+        "source": st.lists(items, min_size=1, max_size=3),
+        "destination": st.lists(items, min_size=1, max_size=3),
+        "service": services,
+    },
 )
 packets = st.builds(
     Packet,

@@ -36,55 +36,55 @@ def compiled(**raw: Any) -> dict[str, str]:
     [
         (
             {"name": "r", **OUT},
-            ['-A f-lan-wan -m comment --comment "r" -j ACCEPT'],
-            ['-A f-lan-wan -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -m comment --comment "r" -j ACCEPT'],
         ),
         (
             {"name": "r", **OUT, "source": ["198.51.100.0/24", "2001:db8:2::/64"], "action": "drop"},
-            ['-A f-lan-wan -s 198.51.100.0/24 -m comment --comment "r" -j DROP'],
-            ['-A f-lan-wan -s 2001:db8:2::/64 -m comment --comment "r" -j DROP'],
+            ['-A f-lan.wan -s 198.51.100.0/24 -m comment --comment "r" -j DROP'],
+            ['-A f-lan.wan -s 2001:db8:2::/64 -m comment --comment "r" -j DROP'],
         ),
         (
             {"name": "r", **OUT, "destination": "192.0.2.9", "protocol": "tcp", "ports": [22]},
-            ['-A f-lan-wan -d 192.0.2.9 -p tcp --dport 22 -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -d 192.0.2.9 -p tcp --dport 22 -m comment --comment "r" -j ACCEPT'],
             [],
         ),
         (
             {"name": "r", **OUT, "protocol": "udp", "ports": [53, "5000:5010"]},
-            ['-A f-lan-wan -p udp -m multiport --dports 53,5000:5010 -m comment --comment "r" -j ACCEPT'],
-            ['-A f-lan-wan -p udp -m multiport --dports 53,5000:5010 -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -p udp -m multiport --dports 53,5000:5010 -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -p udp -m multiport --dports 53,5000:5010 -m comment --comment "r" -j ACCEPT'],
         ),
         (
             {"name": "r", **OUT, "protocol": "icmp"},
-            ['-A f-lan-wan -p icmp -m comment --comment "r" -j ACCEPT'],
-            ['-A f-lan-wan -p ipv6-icmp -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -p icmp -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -p ipv6-icmp -m comment --comment "r" -j ACCEPT'],
         ),
         (
             {"name": "r", **OUT, "protocol": "ah"},
-            ['-A f-lan-wan -p ah -m comment --comment "r" -j ACCEPT'],
-            ['-A f-lan-wan -m ah -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -p ah -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -m ah -m comment --comment "r" -j ACCEPT'],
         ),
         (
             {"name": "r", **OUT, "protocol": 112},
-            ['-A f-lan-wan -p 112 -m comment --comment "r" -j ACCEPT'],
-            ['-A f-lan-wan -p 112 -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -p 112 -m comment --comment "r" -j ACCEPT'],
+            ['-A f-lan.wan -p 112 -m comment --comment "r" -j ACCEPT'],
         ),
     ],
 )
 def test_a_rule_becomes(rule: dict[str, Any], four: list[str], six: list[str]) -> None:
     files = compiled(rules=[rule])
-    assert chain(files["rules.v4"], "f-lan-wan") == four
-    assert chain(files["rules.v6"], "f-lan-wan") == six
+    assert chain(files["rules.v4"], "f-lan.wan") == four
+    assert chain(files["rules.v6"], "f-lan.wan") == six
 
 
 def test_the_family_in_which_a_rule_does_not_apply_has_no_chain_for_it() -> None:
     files = compiled(rules=[{"name": "r", **OUT, "destination": "192.0.2.9"}])
-    assert "f-lan-wan" not in files["rules.v6"]
+    assert "f-lan.wan" not in files["rules.v6"]
 
 
 def test_any_is_every_zone_but_not_the_firewall() -> None:
     text = compiled(rules=[{"name": "r", "from": "any", "to": "any"}])["rules.v4"]
-    assert all(chain(text, name) for name in ("f-wan-lan", "f-lan-wan", "f-wan-wan", "f-lan-lan"))
+    assert all(chain(text, name) for name in ("f-wan.lan", "f-lan.wan", "f-wan.wan", "f-lan.lan"))
     assert not chain(text, "i-wan")
     assert not chain(text, "o-wan")
 
@@ -183,6 +183,13 @@ def test_the_policy_id_ignores_what_differs_between_nodes(raw: dict[str, Any]) -
 )
 def test_a_comment_cannot_break_out_of_its_quotes(text: str, limit: int, wanted: str) -> None:
     assert match.plain(text, limit) == wanted
+
+
+def test_two_pairs_of_zones_never_share_a_chain() -> None:
+    """Zone names may have the sign between the two names of a pair in them."""
+    assert match.chain_name("f", "lan", "guest-wan") != match.chain_name("f", "lan-guest", "wan")
+    long = ("a" * 14, "b-" + "c" * 13)
+    assert match.chain_name("f", *long) != match.chain_name("f", long[0] + "-b", "c" * 13)
 
 
 def test_chain_names_fit_the_kernel_and_stay_apart() -> None:

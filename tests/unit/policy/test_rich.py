@@ -59,7 +59,7 @@ def chain(text: str, name: str) -> list[str]:
     ],
 )
 def test_a_rule_becomes(rule: dict[str, Any], lines: list[str]) -> None:
-    assert chain(compiled(rules=[{**OUT, **rule}])["rules.v4"], "f-lan-wan") == lines
+    assert chain(compiled(rules=[{**OUT, **rule}])["rules.v4"], "f-lan.wan") == lines
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_limits_count_in_one_place(rule: dict[str, Any], lines: str) -> None:
     assert len(own) == 1
     (line,) = chain(text, own[0])
     assert re.fullmatch(lines, line)
-    for name in ("f-lan-wan", "f-wan-wan"):
+    for name in ("f-lan.wan", "f-wan.wan"):
         assert [item.rpartition(" ")[2] for item in chain(text, name)] == own * 2
 
 
@@ -111,7 +111,7 @@ def test_a_changed_limit_has_a_table_of_its_own() -> None:
 def test_log_lines_come_after_the_limits_that_count() -> None:
     rule = {**OUT, "log": True, "limit": {"rate": "5/minute"}}
     text = compiled(rules=[rule])["rules.v4"]
-    assert len(chain(text, "f-lan-wan")) == 1
+    assert len(chain(text, "f-lan.wan")) == 1
     (log,) = re.findall(r"^:(l-\S+) ", text, re.MULTILINE)
     assert [line.split()[-1] for line in chain(text, log)] == ['"', "ACCEPT"]
 
@@ -158,7 +158,7 @@ def test_equal_content_shares_one_set_with_the_name_of_the_group() -> None:
     assert len(names) == 1
     name = names[0]
     assert re.fullmatch(r"lh4-web-[0-9a-f]{12}", name)
-    assert chain(files["rules.v4"], "f-lan-wan") == [
+    assert chain(files["rules.v4"], "f-lan.wan") == [
         f"-m set --match-set {name} src -j ACCEPT",
         f"-m set --match-set {name} dst -j ACCEPT",
         f"-m set ! --match-set {name} src -j ACCEPT",
@@ -174,7 +174,7 @@ def test_other_content_is_another_set() -> None:
 def test_one_prefix_needs_no_set() -> None:
     files = compiled(rules=[{**OUT, "source": "198.51.100.64-198.51.100.127", "destination": "!192.0.2.0/25"}])
     assert sets(files) == {}
-    assert chain(files["rules.v4"], "f-lan-wan") == ["-s 198.51.100.64/26 ! -d 192.0.2.0/25 -j ACCEPT"]
+    assert chain(files["rules.v4"], "f-lan.wan") == ["-s 198.51.100.64/26 ! -d 192.0.2.0/25 -j ACCEPT"]
 
 
 def test_sets_fit_the_kernel(rich: dict[str, str]) -> None:
@@ -287,13 +287,29 @@ def test_sources_are_checked_per_zone() -> None:
     assert "192.0.2.0/24" not in entries
 
 
+@pytest.mark.parametrize(
+    ("target", "end"),
+    [
+        ("firewall", "-m addrtype --dst-type LOCAL "),
+        ("lan", "-m addrtype ! --dst-type LOCAL "),
+        (["lan", "firewall"], ""),
+    ],
+)
+def test_an_exemption_is_for_packets_that_end_where_it_says(target: object, end: str) -> None:
+    """Before the route is known: what is forwarded stays tracked when only the firewall's own service is exempted."""
+    entry = {"name": "u", "from": "wan", "to": target, "destination": "192.0.2.9", "protocol": "udp", "ports": [53]}
+    text = compiled(untracked=[entry])["rules.v4"]
+    raw = [line for line in chain(text.split("*nat")[0], "PREROUTING") if "-i eth1" in line and "notrack" in line]
+    assert raw == [f"-d 192.0.2.9 -i eth1 -p udp --dport 53 {end}-j CT --notrack"]
+
+
 def test_exempted_packets_pass_in_both_directions() -> None:
     entry = {"name": "u", "from": "lan", "to": "wan", "destination": "192.0.2.9", "protocol": "udp", "ports": [5004]}
     text = compiled(untracked=[entry])["rules.v4"]
     raw = [line for line in chain(text.split("*nat")[0], "PREROUTING") if "notrack" in line]
     assert raw == [
-        "-d 192.0.2.9 -i eth2 -p udp --dport 5004 -j CT --notrack",
-        "-s 192.0.2.9 -i eth1 -p udp --sport 5004 -j CT --notrack",
+        "-d 192.0.2.9 -i eth2 -p udp --dport 5004 -m addrtype ! --dst-type LOCAL -j CT --notrack",
+        "-s 192.0.2.9 -i eth1 -p udp --sport 5004 -m addrtype ! --dst-type LOCAL -j CT --notrack",
     ]
     assert [line for line in chain(text, "FORWARD") if "UNTRACKED" in line] == [
         "-s 192.0.2.9 -i eth1 -o eth2 -p udp --sport 5004 -m conntrack --ctstate UNTRACKED -j ACCEPT",
@@ -322,8 +338,8 @@ def test_a_zone_of_prefixes_is_told_by_its_addresses() -> None:
     zones = {**ZONES, "guests": {"within": "lan", "networks": ["198.51.100.128/25"]}}
     rules = [{**OUT, "from": "any"}]
     forward = [line for line in chain(compiled(zones=zones, rules=rules)["rules.v4"], "FORWARD") if "-j f-" in line]
-    assert "-i eth2 -o eth1 ! -s 198.51.100.128/25 -j f-lan-wan" in forward
-    assert "-i eth2 -o eth1 -s 198.51.100.128/25 -j f-guests-wan" in forward
+    assert "-i eth2 -o eth1 ! -s 198.51.100.128/25 -j f-lan.wan" in forward
+    assert "-i eth2 -o eth1 -s 198.51.100.128/25 -j f-guests.wan" in forward
     six = chain(compiled(zones=zones, rules=rules)["rules.v6"], "FORWARD")
     assert not any("guests" in line for line in six)
 
@@ -333,7 +349,7 @@ def test_defaults_come_after_the_rules() -> None:
         rules=[{**OUT, "service": "ssh"}, {**OUT, "name": "t", "service": "dns"}],
         defaults=[{"from": "lan", "to": "wan", "action": "reject"}],
     )
-    assert [line.split()[-1] for line in chain(files["rules.v4"], "f-lan-wan")] == ["ACCEPT"] * 3 + ["reject"]
+    assert [line.split()[-1] for line in chain(files["rules.v4"], "f-lan.wan")] == ["ACCEPT"] * 3 + ["reject"]
 
 
 def test_comments_carry_the_name_of_the_rule(rich: dict[str, str]) -> None:

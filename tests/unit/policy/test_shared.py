@@ -108,7 +108,7 @@ def test_what_somebody_does_to_our_part_is_drift_and_mended(node: Trial) -> None
         ("--delete", "INPUT", "-m", "comment", "--comment", "linuxha", "-j", "LINUXHA-INPUT"),
         ("--append", "INPUT", "-j", "LINUXHA-INPUT"),
         ("--insert", "LINUXHA-FORWARD", "1", "-j", "ACCEPT"),
-        ("--flush", "LINUXHA-f-lan-wan"),
+        ("--flush", "LINUXHA-f-lan.wan"),
     ):
         assert node.run("iptables", *argv).returncode == 0
         assert node.status()["drift"]["ipv4"], argv
@@ -119,11 +119,11 @@ def test_what_somebody_does_to_our_part_is_drift_and_mended(node: Trial) -> None
 
 def test_chains_that_are_not_needed_any_more_go(node: Trial, raw: dict[str, Any]) -> None:
     load(node)
-    assert chain(node, "LINUXHA-f-lan-wan")
+    assert chain(node, "LINUXHA-f-lan.wan")
     ruleset, _problems = parse({**raw, "rules": [], "nat": []})
     node.write(shared.shared(render(ruleset)))
     load(node)
-    assert "f-lan-wan" not in node.saved()
+    assert "f-lan.wan" not in node.saved()
     assert "LINUXHA-POSTROUTING" not in node.saved()
 
 

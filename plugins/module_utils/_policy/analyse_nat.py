@@ -64,8 +64,6 @@ def _hidden_finding(entries: Sequence[Entry], each: Hidden) -> Finding:
 def _unpublished(rules: Sequence[FlatRule], nat: Sequence[FlatNat], context: Context) -> Iterator[Finding]:
     if not any(entry.type == "dnat" for entry in nat):
         return
-    if not any(entry.type == "dnat" for entry in nat):
-        return
     fates = Fates(Policy(rules, nat, context))
     for entry in nat:
         if entry.type != "dnat":

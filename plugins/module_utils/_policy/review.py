@@ -63,6 +63,7 @@ def review(
         routed=reader.networks("routed"),
         untrusted=(outside,) if outside else (),
         objects=ruleset.books.defined,
+        references=_references(ruleset.books),
         used={name for used in ruleset.used.values() for name in used},
     )
     policy = Policy((*rules, *defaults), ruleset.flat.nat, context)
@@ -74,6 +75,18 @@ def review(
 
 def _flats(rules: Sequence[Rule]) -> tuple[FlatRule, ...]:
     return tuple(rule.flat for rule in rules if rule.flat)
+
+
+def _references(books: Books) -> Mapping[str, Sequence[str]]:
+    """The names that groups of the inventory refer to."""
+    found: dict[str, list[str]] = {}
+    for groups in (books.addresses.groups.raw, books.services.groups.raw):
+        for name, items in groups.items():
+            listed = items if isinstance(items, (list, tuple)) else [items]
+            words = [item.lstrip("!").strip() for item in listed if isinstance(item, str)]
+            if name in books.defined:
+                found.setdefault(name, []).extend(word for word in words if word in books.defined)
+    return found
 
 
 def _objects(books: Books) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

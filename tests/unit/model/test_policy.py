@@ -175,6 +175,14 @@ def test_findings_are_problems_of_the_inventory(
     assert judged(changed, **policy) == expected
 
 
+def test_groups_that_only_unused_groups_need_are_unused(changed: Callable[..., model.Loaded]) -> None:
+    addresses = {"inner": "192.0.2.9", "outer": ["inner", "!used"], "used": "192.0.2.8"}
+    policy = {"rules": [{**OUT, "destination": "used"}], "addresses": addresses}
+    found = {problem.path.rpartition(".")[2]: str(problem) for problem in changed(written(policy)).problems}
+    assert set(found) == {"inner", "outer"}
+    assert "only by 'outer', also unused" in found["inner"]
+
+
 def test_a_finding_is_accepted_with_a_reason_and_only_while_it_is_there(changed: Callable[..., model.Loaded]) -> None:
     accepted = [{"finding": "shadowed", "rule": "no-mail", "reason": "the rule out goes in May"}]
     assert judged(changed, rules=[OUT, HIDDEN], accepted=accepted) == []

@@ -396,8 +396,8 @@ def all_forwarding() -> bool:
     return all(on or not FORWARDING[family].exists() for family, on in forwarding().items())
 
 
-def shut(reason: str) -> None:
-    """Forwarding first, since it needs nothing but /proc; then the rules, each family on its own."""
+def shut(reason: str) -> list[str]:
+    """Forwarding first, since it needs nothing but /proc; then the rules, each family on its own. Returns problems."""
     problems, closed_mode = [], "exclusive"
     try:
         set_forwarding(False)
@@ -416,6 +416,7 @@ def shut(reason: str) -> None:
     remember("closed", reason="; ".join([reason, *problems]), mode=closed_mode)
     for problem in problems:
         print(f"linuxha-rules: {problem}", file=sys.stderr)
+    return problems
 
 
 def verified(name: str) -> str:

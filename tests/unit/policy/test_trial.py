@@ -147,10 +147,101 @@ def test_the_end_of_the_watcher_takes_the_rules_back(running: Trial, files: dict
     running.watcher.wait()
     assert "--dport 54" in running.saved()
 
-    assert running.loader("end-trial").returncode == 1  # ExecStopPost of the unit
+    assert running.loader("end-trial").returncode == 3  # ExecStopPost of the unit
 
     assert running.rules_now() == before
     assert running.loader("end-trial").returncode == 0
+
+
+#: The loader on a node whose kernel refuses the IPv6 rules as often as told, and then takes them.
+BROKEN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import linuxha_rules as loader, linuxha_trial as trial
+trial.PAUSE_S = 0
+left, real = [int(sys.argv[2])], loader.restore
+def restore(family, text):
+    if family == "ipv6" and left[0]:
+        left[0] -= 1
+        raise loader.RulesError("ip6tables-restore: busy")
+    real(family, text)
+loader.restore = restore
+sys.exit(loader.main(["linuxha-rules", *sys.argv[3:]]))
+"""
+
+
+def broken(node: Trial, times: int, *argv: str) -> subprocess.CompletedProcess[str]:
+    return node.run(sys.executable, "-B", "-c", BROKEN, str(LOADER.parent), str(times), *argv)
+
+
+def unwatched(node: Trial, files: dict[str, str]) -> None:
+    node.lay_down(files)
+    node.start()
+    assert node.watcher is not None
+    node.watcher.kill()
+    node.watcher.wait()
+
+
+def test_a_way_back_that_fails_is_tried_again(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    unwatched(running, changed(files))
+
+    failed = broken(running, 1, "end-trial")
+
+    assert failed.returncode == 1, "systemd tells an error from a way back, and tries again"
+    assert "busy" in failed.stderr
+    assert (running.trial()["state"], running.trial()["left"]) == ("trial", 0)
+    status = running.status()
+    assert (status["state"], status["ok"]) == ("trial", False)
+    assert "the time is over" in running.loader("confirm", TOKEN).stderr
+
+    assert running.loader("end-trial").returncode == 3
+    assert running.rules_now() == before
+    assert running.trial()["state"] == "rolled-back"
+    assert running.status()["ok"]
+
+
+def test_the_last_way_back_is_what_boots_or_closed(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    unwatched(running, changed(files))
+    shutil.rmtree(running.state / "before")
+    for _attempt in range(4):
+        assert running.loader("end-trial").returncode == 1
+    assert running.loader("end-trial").returncode == 3
+    assert running.rules_now() == before
+    assert running.status()["ok"]
+
+    unwatched(running, changed(files))
+    shutil.rmtree(running.state / "before")
+    (running.rules / "rules.v6").write_text("damaged")
+    for _attempt in range(5):
+        assert running.loader("end-trial").returncode == 1
+    assert running.trial()["state"] == "closed"
+    assert running.status()["state"] == "closed"
+    assert running.saved().count(":FORWARD DROP") == 2
+
+
+def test_a_stop_stops_although_the_way_back_fails(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    unwatched(running, changed(files))
+    assert broken(running, 1, "stop").returncode == 0
+    assert running.status()["forwarding"] == {"ipv4": False, "ipv6": False}
+    assert running.loader("end-trial").returncode == 3
+    assert running.rules_now() == before
+    assert running.status()["forwarding"] == {"ipv4": False, "ipv6": False}
+    assert running.status()["state"] == "stopped"
+
+
+def test_an_order_to_go_back_insists(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    running.lay_down(changed(files))
+    running.start()
+    assert running.loader("confirm", TOKEN).returncode == 0
+    wait(running.ended)
+    done = broken(running, 2, "rollback", TOKEN)
+    assert done.returncode == 0, done.stderr
+    assert running.rules_now() == before
+    assert running.status()["ok"]
 
 
 @pytest.mark.parametrize("order", ["load", "try"])

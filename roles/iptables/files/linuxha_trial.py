@@ -16,6 +16,7 @@ import shutil
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any, Optional
 
 import linuxha_connection as connection
@@ -28,6 +29,8 @@ POLL_S = 0.2
 WENT_BACK = 3  # exit status; 1 is an error, after which systemd tries again
 TRIES = 5
 PAUSE_S = 1
+SYSTEMD = Path("/run/systemd/system")
+UNIT = Path("/etc/systemd/system/linuxha-rules.service")
 
 
 def now() -> float:
@@ -109,7 +112,7 @@ def restore_forwarding(family: str, value: str) -> None:
 
 def go_back(trial: dict[str, Any], reason: str, state: str = "rolled-back") -> None:
     """Until it has worked the trial is pending, so whoever comes next tries again: systemd, a load, another trial."""
-    problems = restore_before()
+    problems = [*files_back(trial), *restore_before()]
     if not problems:
         note(trial, state, reason)
         print(f"the previous rules are back: {reason}", flush=True)
@@ -126,6 +129,17 @@ def go_back(trial: dict[str, Any], reason: str, state: str = "rolled-back") -> N
     if trial["tries"] < TRIES or not rules.RULES.is_dir():
         raise rules.RulesError(words)
     last_way(trial, f"{reason}; {words}")
+
+
+def files_back(trial: dict[str, Any]) -> list[str]:
+    """What boots, when the files of this trial are there already; a confirmation can end in between."""
+    try:
+        generations.mend()
+        if generations.generation(rules.RULES).get("token") == trial.get("token"):
+            generations.demote()
+    except OSError as error:
+        return [f"{rules.RULES}: {error}"]
+    return []
 
 
 def last_way(trial: dict[str, Any], reason: str) -> None:
@@ -232,6 +246,7 @@ def confirm(token: str) -> None:
         if trial.get("token") != token:
             raise rules.RulesError(f"no rules are on trial with the token {token}")
         if trial["state"] == "confirmed":
+            load_at_boot()
             return
         if trial["state"] != "trial":
             raise rules.RulesError(f"the trial is over ({trial['state']}): {trial.get('reason') or 'no reason known'}")
@@ -239,10 +254,21 @@ def confirm(token: str) -> None:
             raise rules.RulesError("this connection is older than the rules, so it does not show that they let you in")
         if now() >= trial["deadline"]:
             raise rules.RulesError("the time is over")
-        generations.promote(trial["token"])
+        generations.promote(trial["token"], trial["facts"]["files"])
         rules.remember("loaded", **trial["facts"])
         note(trial, "confirmed")
+        load_at_boot()
     print("confirmed")
+
+
+def load_at_boot() -> None:
+    """Here, since a play that fails for the sake of another cluster ends before it would do it."""
+    if not (SYSTEMD.is_dir() and UNIT.is_file()):
+        return
+    try:
+        rules.run(["systemctl", "enable", UNIT.name])
+    except rules.RulesError as error:
+        print(f"linuxha-rules: the rules load at no boot: {error}", file=sys.stderr, flush=True)
 
 
 def rollback(token: str) -> None:
@@ -254,7 +280,14 @@ def rollback(token: str) -> None:
         if trial["state"] == "confirmed":
             if rules.recall().get("files") != trial["facts"]["files"]:
                 raise rules.RulesError("other rules were loaded since; the way back is a new run")
-            generations.demote()
+            if generations.generation(rules.RULES).get("token") != token:
+                raise rules.RulesError("other rules were installed since; the way back is a new run")
+            if generations.former() is None:
+                raise rules.RulesError(
+                    f"these are the first rules of this node, and they were confirmed: without {rules.RULES} the next "
+                    "boot would close the node for everybody. Correct the inventory and run again, or switch off "
+                    "linuxha-rules.service before you remove them by hand"
+                )
         go_back(trial, "taken back by order")
 
 

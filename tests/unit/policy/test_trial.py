@@ -232,6 +232,117 @@ def test_a_stop_stops_although_the_way_back_fails(running: Trial, files: dict[st
     assert running.status()["state"] == "stopped"
 
 
+#: A confirmation that ends at one of its steps, as a kill would do it; without renameat2(2) when told so.
+CUT = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import linuxha_rules as loader, linuxha_trial as trial
+step, name = sys.argv[2].split(":")
+if name == "rename":
+    import ctypes, pathlib
+    class Libc:
+        def renameat2(self, *args):
+            return -1
+    ctypes.CDLL = lambda *args, **more: Libc()
+    left, real = [int(step)], pathlib.Path.rename
+    def rename(self, target):
+        left[0] -= 1
+        if left[0] < 0:
+            os._exit(9)
+        return real(self, target)
+    pathlib.Path.rename = rename
+elif name == "previous":
+    import pathlib
+    pathlib.Path.rename = lambda self, target: os._exit(9)
+else:
+    def error(*args, **more):
+        raise OSError("no space left on device")
+    setattr({"loader": loader, "trial": trial}[step], name, error)
+sys.exit(loader.main(["linuxha-rules", "confirm", sys.argv[3]]))
+"""
+
+
+@pytest.mark.parametrize(
+    "cut", ["loader:remember", "0:previous", "0:rename", "1:rename", "2:rename", "3:rename", "trial:load_at_boot"]
+)
+def test_a_confirmation_that_is_cut_off(running: Trial, files: dict[str, str], cut: str) -> None:
+    before = running.rules_now()
+    running.lay_down(changed(files))
+    running.start()
+    cut_off = running.run(sys.executable, "-B", "-c", CUT, str(LOADER.parent), cut, TOKEN)
+    assert cut_off.returncode != 0
+    if running.trial()["state"] == "confirmed":
+        assert running.status()["ok"]
+        return
+    assert running.watcher is not None
+    running.watcher.kill()
+    running.watcher.wait()
+    assert running.loader("end-trial").returncode == 3
+    assert running.rules_now() == before
+    assert "--dport 53" in (running.rules / "rules.v4").read_text(), "what boots is what is in force"
+    assert running.status()["ok"]
+    assert running.loader("load").stdout == "the rules are loaded already\n"
+
+
+def test_other_files_than_those_that_were_loaded_are_not_confirmed(running: Trial, files: dict[str, str]) -> None:
+    running.lay_down(changed(files))
+    running.start()
+    running.lay_down({**files, "rules.v4": files["rules.v4"].replace("--dport 53", "--dport 55")})
+    refused = running.loader("confirm", TOKEN)
+    assert refused.returncode != 0
+    assert "other files than those on trial" in refused.stderr
+    assert "--dport 53" in (running.rules / "rules.v4").read_text()
+    assert running.trial()["state"] == "trial"
+
+
+def test_first_rules_that_were_confirmed_are_not_taken_back(node: Trial, files: dict[str, str]) -> None:
+    shutil.rmtree(node.rules)
+    node.lay_down(files)
+    node.start()
+    assert node.loader("confirm", TOKEN).returncode == 0
+    wait(node.ended)
+    refused = node.loader("rollback", TOKEN)
+    assert refused.returncode == 1
+    assert "the first rules of this node" in refused.stderr
+    assert "run again" in refused.stderr
+    assert node.status()["ok"]
+    assert (node.rules / "rules.v4").exists()
+
+
+#: A confirmation on a node with systemd, whose answer is told.
+ENABLE = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import linuxha_rules as loader, linuxha_trial as trial
+trial.SYSTEMD, trial.UNIT, real = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), loader.run
+def run(argv, text=None):
+    if argv[0] != "systemctl":
+        return real(argv, text)
+    if sys.argv[5] == "refuse":
+        raise loader.RulesError("systemctl: no")
+    print(*argv)
+    return ""
+loader.run = run
+sys.exit(loader.main(["linuxha-rules", "confirm", sys.argv[4]]))
+"""
+
+
+@pytest.mark.parametrize("systemd", ["takes", "refuse", "absent"])
+def test_what_is_confirmed_is_enabled_at_once(
+    running: Trial, files: dict[str, str], tmp_path: Path, systemd: str
+) -> None:
+    unit = tmp_path / "linuxha-rules.service"
+    if systemd != "absent":
+        unit.write_text("")
+    running.lay_down(changed(files))
+    running.start()
+    done = running.run(sys.executable, "-B", "-c", ENABLE, str(LOADER.parent), str(tmp_path), str(unit), TOKEN, systemd)
+    assert done.returncode == 0, done.stderr
+    assert ("systemctl enable linuxha-rules.service" in done.stdout) == (systemd == "takes")
+    assert ("load at no boot" in done.stderr) == (systemd == "refuse")
+    assert running.trial()["state"] == "confirmed"
+
+
 def test_an_order_to_go_back_insists(running: Trial, files: dict[str, str]) -> None:
     before = running.rules_now()
     running.lay_down(changed(files))

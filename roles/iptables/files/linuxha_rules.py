@@ -398,7 +398,7 @@ def all_forwarding() -> bool:
 
 def shut(reason: str) -> list[str]:
     """Forwarding first, since it needs nothing but /proc; then the rules, each family on its own. Returns problems."""
-    problems, closed_mode = [], "exclusive"
+    problems, loaded = [], set()
     try:
         set_forwarding(False)
     except (RulesError, OSError) as error:
@@ -408,11 +408,14 @@ def shut(reason: str) -> list[str]:
             try:
                 text = verified(f"closed.{suffix}")
                 restore(family, text)
-                closed_mode = mode_of(text)
+                loaded.add(mode_of(text))
             except RulesError:
                 restore(family, LAST_RESORT)
+                loaded.add("exclusive")
         except RulesError as error:
             problems.append(str(error))
+    # Whole tables of one family have policies that nobody but this program takes away again.
+    closed_mode = "exclusive" if "exclusive" in loaded else "shared" if loaded else mode() or "exclusive"
     remember("closed", reason="; ".join([reason, *problems]), mode=closed_mode)
     for problem in problems:
         print(f"linuxha-rules: {problem}", file=sys.stderr)

@@ -184,6 +184,41 @@ def test_closed_beside_others(node: Trial) -> None:
     load(node)
 
 
+@pytest.mark.parametrize("damaged", ["closed.v4", "closed.v6"])
+def test_one_family_closed_by_the_last_resort_opens_again(node: Trial, files: dict[str, str], damaged: str) -> None:
+    load(node)
+    (node.rules / damaged).write_text("damaged")
+    assert node.loader("close").returncode == 0
+    assert node.status()["mode"] == "exclusive", "whole tables with policies were loaded"
+    node.write(files)
+    load(node)
+    assert node.status()["mode"] == "shared"
+    assert ":FORWARD DROP" not in node.saved()
+    assert ":INPUT DROP" not in node.saved()
+
+
+@pytest.mark.parametrize(
+    "jump",
+    [
+        "INPUT -i eth0 -j LINUXHA-INPUT",
+        "INPUT -p tcp -g LINUXHA-INPUT",
+        "INPUT -i eth0 -m comment --comment linuxha -j LINUXHA-INPUT",
+        "OUTPUT -j LINUXHA-INPUT",
+    ],
+)
+def test_another_jump_into_our_chain_does_not_count(node: Trial, jump: str) -> None:
+    foreign(node)
+    load(node)
+    wanted = "-A INPUT -m comment --comment linuxha -j LINUXHA-INPUT"
+    assert node.run("iptables", "--append", *jump.split()).returncode == 0
+    assert node.run("iptables", "--delete", *wanted.split()[1:]).returncode == 0
+    assert node.status()["drift"]["ipv4"]
+    load(node)
+    assert [line for line in chain(node, "INPUT") if "LINUXHA" in line] == [wanted]
+    assert "LINUXHA-INPUT" not in "".join(chain(node, "OUTPUT"))
+    assert others(node) == sorted(FOREIGN_RULES)
+
+
 def test_what_no_rule_accepts_between_our_networks_is_dropped(node: Trial) -> None:
     """Undecided packets of our interfaces end in our chains, those of others go on to theirs."""
     load(node)

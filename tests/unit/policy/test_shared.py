@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 
+from ansible_collections.linuxha.firewall.plugins.filter import iptables_ruleset
 from ansible_collections.linuxha.firewall.plugins.module_utils._node import rules as node_rules
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import shared
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
@@ -229,6 +231,60 @@ def test_what_no_rule_accepts_between_our_networks_is_dropped(node: Trial) -> No
     assert set(re.findall(r"-o (\S+)", "\n".join(ends))) == {"eth0", "eth1", "eth2", "eth2.100", "eth3"}
     assert all(line.endswith("-j DROP") for line in ends)
     assert node.run("iptables", "-S", "FORWARD").stdout.splitlines()[0] == "-P FORWARD ACCEPT"
+
+
+def test_only_what_our_rules_match_is_ours(raw: dict[str, Any]) -> None:
+    """Not what a rule is called, nor what a raw rule speaks of."""
+    rules = [
+        {**raw["rules"][0], "name": "guard -i docker0 too"},
+        {**raw["rules"][0], "name": 'a " -m comment --comment -o docker1'},
+    ]
+    own = [
+        {"name": "bridge", "chain": "FORWARD", "rule": "-i docker2 -j ACCEPT"},
+        {"name": "out", "chain": "OUTPUT", "rule": "-o docker3 -j ACCEPT"},
+    ]
+    ruleset, problems = parse({**raw, "rules": [*raw["rules"], *rules], "raw": own})
+    assert problems == ()
+    others, _problems = parse(raw)
+    for family in ("rules.v4", "rules.v6"):
+        ends = [
+            {
+                line.partition(" ")[2]
+                for line in shared.shared(render(found))[family].splitlines()
+                if '"no rule"' in line
+            }
+            for found in (ruleset, others)
+        ]
+        assert ends[0] == ends[1]
+        assert "docker" not in "".join(ends[0])
+        assert "-i eth1 " in "".join(ends[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "chain_name", "rule", "wanted"),
+    [
+        ("filter", "FORWARD", "-i docker0 -j RETURN", True),
+        ("filter", "INPUT", "--jump RETURN -p tcp", True),
+        ("filter", "INPUT", "-jRETURN -m comment --comment -j", True),
+        ("filter", "INPUT", "-m comment --comment -j --jump=RETURN", True),
+        ("filter", "FORWARD", "-p tcp -g f-lan-wan", True),
+        ("filter", "FORWARD", "-p tcp --goto f-lan-wan", True),
+        ("filter", "FORWARD", "-m comment --comment RETURN -j DROP", False),
+        ("filter", "FORWARD", "-i docker0 -j ACCEPT", False),
+        # No policy of ours is at stake.
+        ("nat", "POSTROUTING", "-o docker0 -j RETURN", False),
+    ],
+)
+def test_a_raw_rule_does_not_leave_before_the_end(
+    raw: dict[str, Any], table: str, chain_name: str, rule: str, wanted: bool
+) -> None:
+    policy = {**raw, "raw": [{"name": "mine", "table": table, "chain": chain_name, "rule": rule}]}
+    assert iptables_ruleset.iptables_ruleset(policy)
+    if wanted:
+        with pytest.raises(AnsibleFilterError, match="iptables_raw: 'mine': leaves the chain before its end"):
+            iptables_ruleset.iptables_ruleset(policy, "shared")
+    else:
+        assert iptables_ruleset.iptables_ruleset(policy, "shared")
 
 
 def test_names_fit_the_kernel() -> None:

@@ -251,7 +251,10 @@ def confirm(token: str) -> None:
         if trial["state"] != "trial":
             raise rules.RulesError(f"the trial is over ({trial['state']}): {trial.get('reason') or 'no reason known'}")
         if not connection.newer_than(trial["loaded_at"]):
-            raise rules.RulesError("this connection is older than the rules, so it does not show that they let you in")
+            raise rules.RulesError(
+                "this connection is older than the rules, or this session does not depend on one (tmux, screen, mosh), "
+                "so it does not show that they let you in; log in anew"
+            )
         if now() >= trial["deadline"]:
             raise rules.RulesError("the time is over")
         generations.promote(trial["token"], trial["facts"]["files"])

@@ -89,18 +89,15 @@ def former() -> Optional[Path]:
     """Where promote has put what booted before, also when it was interrupted; None after the first confirmation."""
     if PREVIOUS.is_dir():
         return PREVIOUS
-    aside = rules.RULES.with_name(rules.RULES.name + ".aside")
-    if aside.is_dir():
-        return aside
     # A candidate has an order; what lies there without one came from RULES.
     return CANDIDATE if CANDIDATE.is_dir() and not (CANDIDATE / ORDER).exists() else None
 
 
 def mend() -> None:
-    """An exchange that was interrupted where it takes more than one step: what booted boots."""
+    """An exchange that was interrupted where it takes more than one step: what is aside is what booted."""
     aside = rules.RULES.with_name(rules.RULES.name + ".aside")
-    if aside.is_dir() and not rules.RULES.exists():
-        aside.rename(rules.RULES)
+    if aside.is_dir():
+        aside.rename(PREVIOUS if rules.RULES.exists() else rules.RULES)
 
 
 def demote() -> None:

@@ -148,7 +148,12 @@ def last_way(trial: dict[str, Any], reason: str) -> None:
     try:
         if was == "closed":
             raise rules.RulesError("the node was closed before the trial")
-        facts = rules.put_in_force(rules.RULES)
+        directory: Optional[Path] = rules.RULES
+        if generations.generation(rules.RULES).get("token") == trial.get("token"):
+            directory = generations.former()  # the files could not go back
+        if directory is None:
+            raise rules.RulesError("there are no rules from before the trial")
+        facts = rules.put_in_force(directory)
         if was == "stopped":
             rules.set_forwarding(False)
         rules.remember("stopped" if was == "stopped" else "loaded", **facts)

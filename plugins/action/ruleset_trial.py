@@ -57,16 +57,17 @@ class ActionModule(ActionBase):
         answers = {node: plain(variables["hostvars"][node].get(args["answers"])) for node in nodes}
         lines = trial.problems(nodes, answers)
         if args["step"] == "confirm":
-            return {**result, **self._confirm(lines)}
-        return {**result, **self._settle(lines, nodes)}
+            return {**result, **self._confirm(lines, host)}
+        return {**result, **self._settle(lines, nodes, host, answers)}
 
     def _reach(self, host: str, nodes: list[str], patience: float) -> dict[str, Any]:
         answer = self._ask(patience)
         if answer.ok:
             return answer.plain()
-        if answer.reached:
-            self._take_back()
         lines = trial.problems([host], {host: answer.plain()})
+        if answer.reached:
+            refused, heard = self._take_back()
+            lines += [trial.stays(host, refused)] if refused and heard else []
         return {**answer.plain(), "failed": True, "msg": trial.message(lines, nodes, self.seconds)}
 
     def _ask(self, patience: float) -> trial.Answer:
@@ -87,37 +88,59 @@ class ActionModule(ActionBase):
             return trial.unreachable(str(error))
         return trial.read(done["rc"], done["stdout"], done["stderr"])
 
-    def _confirm(self, lines: list[str]) -> dict[str, Any]:
+    def _confirm(self, lines: list[str], host: str) -> dict[str, Any]:
         if lines:
-            self._take_back()
+            refused, heard = self._take_back()
+            if refused and heard:
+                lines = [*lines, trial.stays(host, refused)]
             return {"ok": False, "reason": "taken back, since not all nodes answered", "lines": lines}
         if not self.token:
             return {}
         try:
             done = self._execute("confirm")
         except AnsibleError as error:
-            return trial.unreachable(str(error)).plain()
+            return {**trial.unreachable(str(error)).plain(), "unsure": True}
         if done["rc"] == 255:
-            return trial.unreachable(done["stderr"]).plain()
+            return {**trial.unreachable(done["stderr"]).plain(), "unsure": True}
         if done["rc"] != 0:
             words = " ".join(str(done["stderr"]).split())
             return {"ok": False, "reason": f"did not confirm: {words}", "remedy": trial.REMEDY_LATE}
         return {"changed": True}
 
-    def _settle(self, lines: list[str], nodes: list[str]) -> dict[str, Any]:
+    def _settle(
+        self, lines: list[str], nodes: list[str], host: str, answers: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
         if not lines:
             return {}
-        self._take_back()
-        return {"ok": False, "failed": True, "msg": trial.message(lines, nodes, self.seconds)}
+        open_ends = trial.unsure(nodes, answers)
+        refused, heard = self._take_back()
+        confirmed = (answers.get(host) or {}).get("ok") and bool(self.token)
+        if not refused:
+            open_ends = [node for node in open_ends if node != host]
+        elif heard or confirmed:
+            # The clock of a node that has confirmed does nothing any more.
+            open_ends += [host] * (host not in open_ends)
+            lines = [*lines, trial.stays(host, refused)]
+        message = trial.message(lines, nodes, self.seconds, open_ends)
+        return {"ok": False, "failed": True, "msg": message}
 
-    def _take_back(self) -> None:
-        """At once where the node can be reached; where it cannot, its own clock does it."""
+    def _take_back(self) -> tuple[str, bool]:
+        """At once where the node can be reached. Returns why it did not go back, and whether the node said so itself.
+
+        A node that cannot be reached and has not confirmed goes back by its own clock.
+        """
         if not self.token:
-            return
+            return "", True
         try:
-            self._execute("rollback")
+            done = self._execute("rollback")
         except AnsibleError as error:
-            self._display.vv(f"the rules go back by themselves, since the node cannot be told: {error}")
+            self._display.vv(f"the node cannot be told to go back: {error}")
+            return trial.unreachable(str(error)).reason, False
+        if done["rc"] == 0:
+            return "", True
+        if done["rc"] == 255:
+            return trial.unreachable(done["stderr"]).reason, False
+        return " ".join(str(done["stderr"] or done["stdout"]).split()) or f"exit status {done['rc']}", True
 
     def _execute(self, order: str) -> Mapping[str, Any]:
         with self._new_connection():

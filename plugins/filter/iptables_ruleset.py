@@ -58,7 +58,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.shared import shared
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.shared import refused, shared
 
 
 def plain(value: object) -> object:
@@ -76,7 +76,8 @@ def iptables_ruleset(value: object, mode: str = "exclusive") -> dict[str, str]:
     raw = plain(value)
     if not isinstance(raw, dict):
         raise AnsibleFilterError("iptables_ruleset wants a mapping of the role's variables without their prefix")
-    ruleset, problems = parse(raw)
+    ruleset, found = parse(raw)
+    problems = [*found, *(refused(ruleset.raw) if mode == "shared" else ())]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise AnsibleFilterError(f"the firewall rules have {len(problems)} problem(s):\n{lines}")

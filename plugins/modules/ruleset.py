@@ -14,8 +14,8 @@ short_description: Install the files of a ruleset together, tested as a whole
 description:
   - Writes IPv4 rules, IPv6 rules and sets side by side with a manifest of checksums, all of them or none.
   - Before anything is written, the new files are really loaded in a throwaway network namespace by the loader.
-  - Also compares the kernel with what was loaded, and reports a difference as a change, so that the handler
-    which loads the rules runs. The module itself never changes the rules in the kernel.
+  - Also compares the kernel with what was loaded, and reports a difference as a change, so that a task which loads
+    the rules can depend on it. The module itself never changes the rules in the kernel.
 attributes:
   check_mode:
     support: full
@@ -64,7 +64,13 @@ EXAMPLES = r"""
 - name: Install the rules
   linuxha.firewall.ruleset:
     files: "{{ policy | linuxha.firewall.iptables_ruleset }}"
-  notify: Load the firewall rules # a handler that reloads linuxha-rules.service
+  register: ruleset
+
+- name: Load them, or load again what somebody has changed in the kernel
+  ansible.builtin.systemd_service:
+    name: linuxha-rules.service
+    state: reloaded
+  when: ruleset is changed
 """
 
 RETURN = r"""

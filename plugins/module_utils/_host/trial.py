@@ -82,8 +82,28 @@ def problems(nodes: Sequence[str], answers: Mapping[str, Optional[Mapping[str, A
     return list(dict.fromkeys(lines))
 
 
-def message(lines: Sequence[str], nodes: Sequence[str], seconds: float) -> str:
-    """What the failed play says: who, why, what to do, and what happens to the rules meanwhile."""
-    whose = f"On {', '.join(nodes)} the" if len(nodes) > 1 else "The"
-    first = f"The new rules are not kept. {whose} previous ones are back {seconds:.0f} s after loading at the latest."
-    return "\n".join([first, *lines])
+def unsure(nodes: Sequence[str], answers: Mapping[str, Optional[Mapping[str, Any]]]) -> list[str]:
+    """Who was told to confirm and could not be heard any more."""
+    return [node for node in nodes if (answers.get(node) or {}).get("unsure")]
+
+
+def stays(node: str, reason: str) -> str:
+    """The line about a node that did not do what it was told, to go back."""
+    return f"{node}: was told to go back, but: {reason}"
+
+
+def message(lines: Sequence[str], nodes: Sequence[str], seconds: float, open_ends: Sequence[str] = ()) -> str:
+    """What the failed play says: who, why, what to do, and what happens to the rules meanwhile.
+
+    `open_ends` are those of the nodes of which nobody knows which rules they keep.
+    """
+    back = [node for node in nodes if node not in open_ends]
+    first = []
+    if back:
+        whose = f"On {', '.join(back)} the" if len(nodes) > 1 else "The"
+        first.append(
+            f"The new rules are not kept. {whose} previous ones are back {seconds:.0f} s after loading at the latest."
+        )
+    if open_ends:
+        first.append(f"{', '.join(open_ends)} may have kept the new rules: linuxha-rules trial tells there.")
+    return "\n".join([*first, *lines])

@@ -4,39 +4,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import saved
 
 FILES = {"rules.v4": "IPv4", "rules.v6": "IPv6"}
 SETS = "ipsets"
 CLOSED = ("closed.v4", "closed.v6")
+#: Sets of ours are named by family, label and content, see sets.py.
+_OWN_SET = re.compile(r"(lh[46])-(.+)-[0-9a-f]{12}")
+_NO_LABEL = "set"
 # (where, the rule's words), by family
 Forms = dict[str, list[tuple[str, tuple[str, ...]]]]
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Readable lines for two mappings of file name to text; empty when both mean the same to the kernel."""
-    old, new = _by_name(before), _by_name(after)
+    sets = _called(*(saved.parse_sets(files.get(SETS, "")) for files in (before, after)))
+    old, new = _by_name(before, sets), _by_name(after, sets)
     lines = [f"new rule {name}{_where(new[name])}" for name in new if name not in old]
     lines += [f"rule {name} is gone{_where(old[name])}" for name in old if name not in new]
     lines += [line for name in new if name in old for line in _changed(name, old[name], new[name])]
-    lines += _moved(before, after)
+    lines += _moved(before, after, sets)
     lines += _policies(before, after)
-    lines += _sets(before.get(SETS, ""), after.get(SETS, ""))
+    lines += _sets(before.get(SETS, ""), after.get(SETS, ""), sets)
     if any(_essence(before.get(name, "")) != _essence(after.get(name, "")) for name in CLOSED):
         lines.append("what is loaded when the rules cannot be (closed) changes")
     return lines
 
 
-def _by_name(files: Mapping[str, str]) -> dict[str, Forms]:
+def _called(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
+    """What the sets are called here. Other content is another name, so one that follows another is found by the label.
+
+    Two sets of one family get the same text only when one replaces the other; whose labels do not tell them apart
+    keep their names.
+    """
+    was, now = list(old), list(new)
+    first = {name: name for name in (*was, *now)}
+    for label in {_label(name) for name in first} - {None}:
+        gone, more = (
+            [name for name in names if _label(name) == label and name not in others]
+            for names, others in ((was, now), (now, was))
+        )
+        if len(gone) == len(more) == 1:
+            first[more[0]] = gone[0]
+    kept = set(first.values())
+    texts: dict[str, str] = {}
+    for name, known in first.items():
+        found = _label(name)
+        alone = found is not None and sum(_label(other) == found for other in kept) == 1
+        texts[name] = found[1] if found is not None and alone else known
+    return texts
+
+
+def _label(name: str) -> Optional[tuple[str, str]]:
+    found = _OWN_SET.fullmatch(name)
+    return (found[1], found[2]) if found else None
+
+
+def _by_name(files: Mapping[str, str], sets: Mapping[str, str]) -> dict[str, Forms]:
     found: dict[str, Forms] = {}
     for file, family in FILES.items():
         for rule in saved.parse(files.get(file, "")).rules:
             name = rule.name or f"without a name in {rule.table} {rule.chain}"
             forms = found.setdefault(name, {}).setdefault(family, [])
-            forms.append((f"{rule.table} {rule.chain}", rule.words))
+            forms.append((f"{rule.table} {rule.chain}", _with_labels(rule.words, sets)))
     return found
+
+
+def _with_labels(words: tuple[str, ...], sets: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sets.get(word, word) if before == "--match-set" else word for before, word in zip(("", *words), words))
 
 
 def _where(forms: Forms) -> str:
@@ -87,11 +126,11 @@ def _or_nothing(words: Sequence[str]) -> str:
     return " ".join(words) or "nothing"
 
 
-def _moved(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+def _moved(before: Mapping[str, str], after: Mapping[str, str], sets: Mapping[str, str]) -> list[str]:
     """Chains in which the rules that stay stand in another order: the first one that matches decides."""
     lines: dict[str, None] = {}
     for file in FILES:
-        old, new = _orders(before.get(file, "")), _orders(after.get(file, ""))
+        old, new = _orders(before.get(file, ""), sets), _orders(after.get(file, ""), sets)
         for where in new:
             kept = set(old.get(where, ())) & set(new[where])
             was, now = ([name for name in order.get(where, ()) if name in kept] for order in (old, new))
@@ -101,10 +140,10 @@ def _moved(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     return list(lines)
 
 
-def _orders(text: str) -> dict[str, list[str]]:
+def _orders(text: str, sets: Mapping[str, str]) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     for rule in saved.parse(text).rules:
-        found.setdefault(f"{rule.table} {rule.chain}", {})[rule.name or " ".join(rule.words)] = None
+        found.setdefault(f"{rule.table} {rule.chain}", {})[rule.name or " ".join(_with_labels(rule.words, sets))] = None
     return {where: list(names) for where, names in found.items()}
 
 
@@ -118,8 +157,8 @@ def _policies(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     return list(lines)
 
 
-def _sets(before: str, after: str) -> list[str]:
-    old, new = saved.parse_sets(before), saved.parse_sets(after)
+def _sets(before: str, after: str, sets: Mapping[str, str]) -> list[str]:
+    old, new = (_by_text(saved.parse_sets(text), sets) for text in (before, after))
     lines = [f"new set {name}, {len(new[name])} members" for name in new if name not in old]
     lines += [f"set {name} is gone" for name in old if name not in new]
     for name in new:
@@ -127,6 +166,15 @@ def _sets(before: str, after: str) -> list[str]:
             parts = [f"{word} {_few(members)}" for word, members in _members(old[name], new[name]) if members]
             lines.append(f"set {name}: {', '.join(parts)}")
     return lines
+
+
+def _by_text(found: Mapping[str, frozenset[str]], sets: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Both families of a group together."""
+    joined: dict[str, frozenset[str]] = {}
+    for name, members in found.items():
+        text = "without a name" if sets[name] == _NO_LABEL and _label(name) else sets[name]
+        joined[text] = joined.get(text, frozenset()) | members
+    return joined
 
 
 def _members(old: frozenset[str], new: frozenset[str]) -> list[tuple[str, list[str]]]:

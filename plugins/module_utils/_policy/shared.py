@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.extras import RawRule
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.match import CHAIN_BYTES
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 PREFIX = "LINUXHA-"
 #: The loader looks for this line.
@@ -22,6 +25,8 @@ BUILTIN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 _END = "LINUXHA-END"
 _TARGET = re.compile(r"(?<= )(-[jg]) (\S+)$")
 _INTERFACE = re.compile(r" -[io] (\S+)")
+#: Before a rule's name stand its matches. Raw rules begin with their name: what they say is theirs.
+_NAME = " -m comment --comment "
 
 
 def shared(files: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +40,30 @@ def shared(files: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def refused(raw: Iterable[RawRule]) -> list[Problem]:
+    """Raw rules that would leave our chains before their end, which does what the policy of a built-in chain does."""
+    return [
+        Problem(
+            "iptables_raw",
+            entry.name,
+            "leaves the chain before its end, where iptables_mode: shared drops what no rule accepts",
+            "Write -j DROP, or -j ACCEPT.",
+        )
+        for entry in raw
+        if entry.table == "filter" and _leaves(shlex.split(entry.rule))
+    ]
+
+
+def _leaves(words: list[str]) -> bool:
+    # getopt takes a value in the same word, and a long option cut short.
+    goes = any(word.startswith(("-g", "--g")) for word in words)
+    pairs = zip(["", *words], words)
+    return goes or any(
+        word in ("-jRETURN", "--jump=RETURN") or (word == "RETURN" and before.startswith(("-j", "--j")))
+        for before, word in pairs
+    )
+
+
 def chain(name: str) -> str:
     """The name of our own chain in the place of this one; shortened with a hash where the kernel would cut it off."""
     long = PREFIX + name
@@ -45,7 +74,8 @@ def chain(name: str) -> str:
 
 def _interfaces(text: str) -> list[str]:
     """All that our rules know, but the loopback, in a stable order."""
-    found = {name for line in text.splitlines() if line.startswith("-A ") for name in _INTERFACE.findall(line)}
+    matches = [f" {line}".partition(_NAME)[0] for line in text.splitlines() if line.startswith("-A ")]
+    found = {name for words in matches for name in _INTERFACE.findall(words)}
     return sorted(found - {"lo"})
 
 

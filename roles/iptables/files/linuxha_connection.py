@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 NAMES = ("sshd", "sshd-session", "sshd-auth")
+# Sessions in these outlive the connection from which they were started, and any other that was joined to them.
+DETACHED = ("tmux: server", "tmux", "screen", "mosh-server", "dtach", "abduco", "zellij")
+VARIABLES = (b"SSH_CONNECTION=", b"SSH_CLIENT=", b"SSH_TTY=")
 
 
 @dataclass(frozen=True)
 class Process:
-    """`started` is in seconds since boot, rounded down to a clock tick."""
+    """`started` is in seconds since boot, rounded down to a clock tick; `remote` when it was begun over SSH."""
 
     name: str
     parent: int
     started: float
     title: str
+    remote: bool = False
 
 
 def process(pid: int, proc: Path) -> Optional[Process]:
@@ -38,7 +42,15 @@ def process(pid: int, proc: Path) -> Optional[Process]:
     head, _bracket, tail = stat.rpartition(")")
     fields = tail.split()
     started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return Process(head.partition("(")[2], int(fields[1]), started, title)
+    return Process(head.partition("(")[2], int(fields[1]), started, title, _remote(proc / str(pid)))
+
+
+def _remote(directory: Path) -> bool:
+    try:
+        variables = (directory / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(variable.startswith(VARIABLES) for variable in variables)
 
 
 def ancestors(pid: int, proc: Path) -> Iterator[Process]:
@@ -61,7 +73,16 @@ def began(pid: Optional[int] = None, proc: Path = Path("/proc")) -> Optional[flo
     return min((item.started for item in servers), default=None)
 
 
-def newer_than(moment: float) -> bool:
+def at_console(pid: Optional[int] = None, proc: Path = Path("/proc")) -> bool:
+    """Whether nothing above this process speaks of a connection. sudo forgets the variables, those above it do not."""
+    return not any(
+        item.name in (*NAMES, *DETACHED) or item.remote
+        for item in ancestors(pid or os.getpid(), proc)
+        if "[listener]" not in item.title
+    )
+
+
+def newer_than(moment: float, pid: Optional[int] = None, proc: Path = Path("/proc")) -> bool:
     """Whether this call proves that rules loaded at this moment let people in. At the console nothing needs proof."""
-    start = began()
-    return start is None or start >= moment
+    start = began(pid, proc)
+    return at_console(pid, proc) if start is None else start >= moment

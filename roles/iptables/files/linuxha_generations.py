@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import linuxha_rules as rules
 
@@ -67,10 +67,10 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def promote(token: str) -> None:
-    """The candidate becomes what boots, and what booted becomes the previous generation."""
+def promote(token: str, files: str) -> None:
+    """The candidate becomes what boots, and what booted becomes the previous generation. `files` is their digest."""
     order = read_json(CANDIDATE / ORDER)
-    if order.get("token") != token:
+    if order.get("token") != token or rules.digest(rules.read(CANDIDATE)) != files:
         raise rules.RulesError(f"{CANDIDATE} holds other files than those on trial")
     number = int(generation(rules.RULES).get("number", 0)) + 1
     write_json(CANDIDATE / GENERATION, {"number": number, "token": token, "confirmed": time.time()})
@@ -85,12 +85,30 @@ def promote(token: str) -> None:
     sync_directory(rules.RULES.parent)
 
 
-def demote() -> None:
-    """The way back of promote."""
-    shutil.rmtree(CANDIDATE, ignore_errors=True)
+def former() -> Optional[Path]:
+    """Where promote has put what booted before, also when it was interrupted; None after the first confirmation."""
     if PREVIOUS.is_dir():
-        exchange(rules.RULES, PREVIOUS)
-        PREVIOUS.rename(CANDIDATE)
-    else:
+        return PREVIOUS
+    # A candidate has an order; what lies there without one came from RULES.
+    return CANDIDATE if CANDIDATE.is_dir() and not (CANDIDATE / ORDER).exists() else None
+
+
+def mend() -> None:
+    """An exchange that was interrupted where it takes more than one step: what is aside is what booted."""
+    aside = rules.RULES.with_name(rules.RULES.name + ".aside")
+    if aside.is_dir():
+        aside.rename(PREVIOUS if rules.RULES.exists() else rules.RULES)
+
+
+def demote() -> None:
+    """The way back of promote. Of first rules that nobody confirmed nothing stays that boots."""
+    old = former()
+    if old != CANDIDATE:
+        shutil.rmtree(CANDIDATE, ignore_errors=True)
+    if old is None:
         rules.RULES.rename(CANDIDATE)
+    else:
+        exchange(rules.RULES, old)
+        if old != CANDIDATE:
+            old.rename(CANDIDATE)
     sync_directory(rules.RULES.parent)

@@ -396,9 +396,9 @@ def all_forwarding() -> bool:
     return all(on or not FORWARDING[family].exists() for family, on in forwarding().items())
 
 
-def shut(reason: str) -> None:
-    """Forwarding first, since it needs nothing but /proc; then the rules, each family on its own."""
-    problems, closed_mode = [], "exclusive"
+def shut(reason: str) -> list[str]:
+    """Forwarding first, since it needs nothing but /proc; then the rules, each family on its own. Returns problems."""
+    problems, loaded = [], set()
     try:
         set_forwarding(False)
     except (RulesError, OSError) as error:
@@ -408,14 +408,18 @@ def shut(reason: str) -> None:
             try:
                 text = verified(f"closed.{suffix}")
                 restore(family, text)
-                closed_mode = mode_of(text)
+                loaded.add(mode_of(text))
             except RulesError:
                 restore(family, LAST_RESORT)
+                loaded.add("exclusive")
         except RulesError as error:
             problems.append(str(error))
+    # Whole tables of one family have policies that nobody but this program takes away again.
+    closed_mode = "exclusive" if "exclusive" in loaded else "shared" if loaded else mode() or "exclusive"
     remember("closed", reason="; ".join([reason, *problems]), mode=closed_mode)
     for problem in problems:
         print(f"linuxha-rules: {problem}", file=sys.stderr)
+    return problems
 
 
 def verified(name: str) -> str:

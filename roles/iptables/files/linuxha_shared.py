@@ -13,7 +13,7 @@ from typing import Iterable
 
 MARK = "# mode shared"
 PREFIX = "LINUXHA-"
-_JUMP = re.compile(rf"^-A (\S+) (?:.* )?-j ({PREFIX}\S+)$")
+_JUMP = re.compile(rf"^-A \S+ (?:.* )?-[jg] {PREFIX}\S+$")
 
 
 def is_shared(text: str) -> bool:
@@ -63,16 +63,16 @@ def transaction(text: str, saved: str, tables: Iterable[str]) -> str:
 
 
 def _jumps(wanted: list[str], present: list[str]) -> list[str]:
-    def way(line: str) -> tuple[str, ...]:
-        found = _JUMP.match(line)
-        return found.groups() if found else ()
+    """Only the very line is ours: one with a condition leaves packets out."""
 
-    ways = [way(line) for line in wanted]
+    def plain(line: str) -> str:
+        return line.replace('"', "")  # a comment without blanks is printed with or without quotes
+
+    ours, there = [plain(line) for line in wanted], [plain(line) for line in present]
     extra = [
-        line for number, line in enumerate(present) if way(line) not in ways or way(line) in map(way, present[:number])
+        line for number, line in enumerate(present) if there[number] not in ours or there[number] in there[:number]
     ]
-    there = [way(line) for line in present]
-    missing = [line for line in wanted if way(line) not in there]
+    missing = [line for number, line in enumerate(wanted) if ours[number] not in there]
     return [f"-D {line[3:]}" for line in extra] + [f"-I {line[3:].replace(' ', ' 1 ', 1)}" for line in missing]
 
 

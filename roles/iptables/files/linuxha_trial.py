@@ -14,7 +14,9 @@ import json
 import os
 import shutil
 import socket
+import sys
 import time
+from pathlib import Path
 from typing import Any, Optional
 
 import linuxha_connection as connection
@@ -24,6 +26,11 @@ import linuxha_rules as rules
 BEFORE = rules.RUN / "before"
 STATE = rules.RUN / "trial.json"
 POLL_S = 0.2
+WENT_BACK = 3  # exit status; 1 is an error, after which systemd tries again
+TRIES = 5
+PAUSE_S = 1
+SYSTEMD = Path("/run/systemd/system")
+UNIT = Path("/etc/systemd/system/linuxha-rules.service")
 
 
 def now() -> float:
@@ -77,9 +84,9 @@ def restore_before() -> list[str]:
     # What the candidate brought is free once no rule refers to it.
     steps += [lambda: rules.forget_sets(rules.wanted_sets(content["sets"])[1])]
     steps += [
-        lambda path=rules.FORWARDING[family], value=value: path.write_text(f"{value}\n")
+        lambda family=family, value=value: restore_forwarding(family, value)
         for family, value in content["forwarding"].items()
-        if value and rules.FORWARDING[family].read_text().strip() != value
+        if value
     ]
     problems = []
     for step in steps:
@@ -87,6 +94,8 @@ def restore_before() -> list[str]:
             step()
         except (rules.RulesError, OSError) as error:
             problems.append(str(error))
+    if problems:  # the memory stays that of the trial: nobody may take this for rules that were loaded
+        return problems
     memory = content["memory"]
     (rules.RUN / "rules.json").unlink(missing_ok=True)
     if memory:
@@ -95,12 +104,65 @@ def restore_before() -> list[str]:
     return problems
 
 
-def go_back(trial: dict[str, Any], reason: str) -> None:
-    problems = restore_before()
-    note(trial, "rolled-back", "; ".join([reason, *problems]))
-    print(f"the previous rules are back: {reason}", flush=True)
-    if problems:
-        raise rules.RulesError(f"not everything went back: {'; '.join(problems)}")
+def restore_forwarding(family: str, value: str) -> None:
+    path = rules.FORWARDING[family]
+    if path.read_text(encoding="ascii").strip() != value:
+        path.write_text(f"{value}\n", encoding="ascii")
+
+
+def go_back(trial: dict[str, Any], reason: str, state: str = "rolled-back") -> None:
+    """Until it has worked the trial is pending, so whoever comes next tries again: systemd, a load, another trial."""
+    problems = [*files_back(trial), *restore_before()]
+    if not problems:
+        note(trial, state, reason)
+        print(f"the previous rules are back: {reason}", flush=True)
+        return
+    # Rules that were confirmed and have to go are on trial again, and the time of all is over.
+    trial = {**trial, "tries": trial.get("tries", 0) + 1, "deadline": now()}
+    pending_state = "loading" if trial["state"] == "loading" else "trial"
+    words = f"not everything went back at attempt {trial['tries']}: {'; '.join(problems)}"
+    note(trial, pending_state, f"{reason}; {words}")
+    memory = {key: value for key, value in rules.recall().items() if key not in ("state", "since", "reason")}
+    if memory:
+        rules.remember("trial", reason=words, **memory)
+    # Before the first rules there is nothing else to load, and closed would be closed for everybody.
+    if trial["tries"] < TRIES or not rules.RULES.is_dir():
+        raise rules.RulesError(words)
+    last_way(trial, f"{reason}; {words}")
+
+
+def files_back(trial: dict[str, Any]) -> list[str]:
+    """What boots, when the files of this trial are there already; a confirmation can end in between."""
+    try:
+        generations.mend()
+        if generations.generation(rules.RULES).get("token") == trial.get("token"):
+            generations.demote()
+    except OSError as error:
+        return [f"{rules.RULES}: {error}"]
+    return []
+
+
+def last_way(trial: dict[str, Any], reason: str) -> None:
+    """What was in force cannot be had any more: what boots instead, else closed."""
+    was = generations.read_json(BEFORE / "kernel.json").get("memory", {}).get("state")
+    try:
+        if was == "closed":
+            raise rules.RulesError("the node was closed before the trial")
+        directory: Optional[Path] = rules.RULES
+        if generations.generation(rules.RULES).get("token") == trial.get("token"):
+            directory = generations.former()  # the files could not go back
+        if directory is None:
+            raise rules.RulesError("there are no rules from before the trial")
+        facts = rules.put_in_force(directory)
+        if was == "stopped":
+            rules.set_forwarding(False)
+        rules.remember("stopped" if was == "stopped" else "loaded", **facts)
+    except (rules.RulesError, OSError, UnicodeDecodeError) as error:
+        if not rules.shut(f"{reason}; {error}"):
+            note(trial, "closed", f"{reason}; {error}")
+        raise rules.RulesError(f"{reason}; {error}; closed") from error
+    note(trial, "rolled-back", f"{reason}; the rules that boot were loaded instead")
+    print(f"the rules that boot are loaded: {reason}", flush=True)
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -129,7 +191,7 @@ def begin() -> dict[str, Any]:
     try:
         facts = rules.put_in_force(generations.CANDIDATE)
     except (rules.RulesError, OSError, UnicodeDecodeError) as error:
-        note(trial, "failed", "; ".join([str(error), *restore_before()]))
+        go_back(trial, str(error), "failed")
         raise rules.RulesError(f"{error}; the rules loaded before are still in force") from error
     loaded = now()
     trial.update(policy=facts["policy"], loaded_at=loaded, deadline=loaded + trial["seconds"], facts=facts)
@@ -162,13 +224,25 @@ def end_forgotten() -> dict[str, Any]:
 
 
 def end(token: Optional[str], reason: str) -> int:
-    """Go back unless the trial was decided meanwhile; 1 when it was not."""
+    """Go back unless the trial was decided meanwhile; WENT_BACK when it was not."""
     with rules.locked():
         trial = recall_trial()
         if not pending(trial) or token not in (None, trial["token"]):
             return 0
         go_back(trial, reason)
-    return 1
+    return WENT_BACK
+
+
+def end_at_last(token: str, reason: str) -> None:
+    """For an order after the confirmation: the process that watched is gone, so nobody else tries again."""
+    for _attempt in range(TRIES):
+        time.sleep(PAUSE_S)
+        try:
+            end(token, reason)
+        except (rules.RulesError, OSError) as error:
+            print(f"linuxha-rules: {error}", file=sys.stderr, flush=True)
+        if not pending(recall_trial()):
+            return
 
 
 def confirm(token: str) -> None:
@@ -177,17 +251,32 @@ def confirm(token: str) -> None:
         if trial.get("token") != token:
             raise rules.RulesError(f"no rules are on trial with the token {token}")
         if trial["state"] == "confirmed":
+            load_at_boot()
             return
         if trial["state"] != "trial":
             raise rules.RulesError(f"the trial is over ({trial['state']}): {trial.get('reason') or 'no reason known'}")
         if not connection.newer_than(trial["loaded_at"]):
-            raise rules.RulesError("this connection is older than the rules, so it does not show that they let you in")
+            raise rules.RulesError(
+                "this connection is older than the rules, or this session does not depend on one (tmux, screen, mosh), "
+                "so it does not show that they let you in; log in anew"
+            )
         if now() >= trial["deadline"]:
             raise rules.RulesError("the time is over")
-        generations.promote(trial["token"])
+        generations.promote(trial["token"], trial["facts"]["files"])
         rules.remember("loaded", **trial["facts"])
         note(trial, "confirmed")
+        load_at_boot()
     print("confirmed")
+
+
+def load_at_boot() -> None:
+    """Here, since a play that fails for the sake of another cluster ends before it would do it."""
+    if not (SYSTEMD.is_dir() and UNIT.is_file()):
+        return
+    try:
+        rules.run(["systemctl", "enable", UNIT.name])
+    except rules.RulesError as error:
+        print(f"linuxha-rules: the rules load at no boot: {error}", file=sys.stderr, flush=True)
 
 
 def rollback(token: str) -> None:
@@ -199,8 +288,28 @@ def rollback(token: str) -> None:
         if trial["state"] == "confirmed":
             if rules.recall().get("files") != trial["facts"]["files"]:
                 raise rules.RulesError("other rules were loaded since; the way back is a new run")
-            generations.demote()
+            if generations.generation(rules.RULES).get("token") != token:
+                raise rules.RulesError("other rules were installed since; the way back is a new run")
+            if generations.former() is None:
+                raise rules.RulesError(
+                    f"these are the first rules of this node, and they were confirmed: without {rules.RULES} the next "
+                    "boot would close the node for everybody. Correct the inventory and run again, or switch off "
+                    "linuxha-rules.service before you remove them by hand"
+                )
         go_back(trial, "taken back by order")
+
+
+def order_back(token: str) -> None:
+    try:
+        rollback(token)
+    except (rules.RulesError, OSError) as error:
+        trial = recall_trial()
+        if trial.get("token") != token or not pending(trial):
+            raise
+        print(f"linuxha-rules: {error}", file=sys.stderr, flush=True)
+        end_at_last(token, "taken back by order")
+        if recall_trial()["state"] != "rolled-back":
+            raise
 
 
 def answer(token: Optional[str]) -> dict[str, Any]:
@@ -227,7 +336,21 @@ def make_way(command: str) -> None:
     if command == "close":
         note(trial, "closed", "closed by hand")
     if command == "stop":
-        go_back(trial, "stopped")
+        stop_afterwards()
+        try:
+            go_back(trial, "stopped")
+        except rules.RulesError as error:  # it stops forwarding all the same
+            print(f"linuxha-rules: {error}", file=sys.stderr, flush=True)
+
+
+def stop_afterwards() -> None:
+    """Whoever goes back later does not switch on what is stopped now."""
+    before = generations.read_json(BEFORE / "kernel.json")
+    if before:
+        before["forwarding"] = {family: value and "0" for family, value in before["forwarding"].items()}
+        if before["memory"].get("state") == "loaded":
+            before["memory"]["state"] = "stopped"
+        generations.write_json(BEFORE / "kernel.json", before)
 
 
 def main(command: str, arguments: list[str]) -> int:
@@ -244,7 +367,7 @@ def main(command: str, arguments: list[str]) -> int:
         elif command == "confirm":
             confirm(token)
         else:
-            rollback(token)
+            order_back(token)
     except (rules.RulesError, OSError) as error:
         rules.fail(str(error))
     return 0

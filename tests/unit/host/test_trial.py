@@ -183,6 +183,47 @@ def test_one_did_not_confirm_so_all_go_back_and_the_play_fails(monkeypatch: pyte
     assert "On fw1, fw2 the previous ones are back" in result["msg"]
 
 
+@pytest.mark.parametrize("answer", [LOST, (255, "ssh: x")])
+def test_a_node_lost_while_it_confirmed_may_have_kept_the_rules(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
+    lost = step(monkeypatch, Node(answer), "confirm", {"fw1": GOOD, "fw2": GOOD})
+    result = step(monkeypatch, Node((0, "")), "settle", {"fw1": GOOD, "fw2": lost})
+    assert "The new rules are not kept. On fw1 the previous ones are back" in result["msg"]
+    assert "fw2 may have kept the new rules: linuxha-rules trial tells there." in result["msg"]
+
+    # The lost node itself: not heard again, or gone back after all.
+    result = step(monkeypatch, Node(answer), "settle", {"fw1": lost, "fw2": GOOD})
+    assert "fw1 may have kept the new rules" in result["msg"]
+    result = step(monkeypatch, Node((0, "")), "settle", {"fw1": lost, "fw2": GOOD})
+    assert "may have kept" not in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (LOST, "cannot be reached"),
+        ((255, "ssh: x"), "cannot be reached"),
+        ((1, "linuxha-rules: these are the first rules of this node"), "these are the first rules of this node"),
+    ],
+)
+def test_a_confirmed_node_that_does_not_go_back_is_named(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, words: str
+) -> None:
+    result = step(monkeypatch, Node(answer), "settle", {"fw1": GOOD, "fw2": BAD})
+    assert "On fw2 the previous ones are back" in result["msg"]
+    assert "fw1 may have kept the new rules" in result["msg"]
+    told = [line for line in result["msg"].splitlines() if line.startswith("fw1: was told to go back, but: ")]
+    assert len(told) == 1
+    assert words in told[0]
+
+
+def test_a_way_back_that_failed_is_told_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = (1, "linuxha-rules: not everything went back")
+    reached = step(monkeypatch, Node((0, status("failed", reason="line 3")), broken), "reach")
+    assert "fw1: was told to go back, but: linuxha-rules: not everything went back" in reached["msg"]
+    confirmed = step(monkeypatch, Node(broken), "confirm", {"fw1": GOOD, "fw2": BAD})
+    assert any("not everything went back" in line for line in confirmed["lines"])
+
+
 def test_the_first_reason_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     taken_back = {"ok": False, "reason": "taken back", "lines": ["fw2: cannot be reached. Look"]}
     result = step(monkeypatch, Node(), "settle", {"fw1": taken_back, "fw2": taken_back})

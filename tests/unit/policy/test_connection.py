@@ -57,6 +57,40 @@ def test_began(tmp_path: Path, chain: list[tuple[str, str, float]], wanted: floa
     assert connection.began(len(chain), tmp_path) == wanted
 
 
+TMUX = [INIT, ("tmux: server", "tmux new", 300), ("bash", "-bash", 301), *SHELL]
+BASH = [INIT, ("bash", "-bash", 301), *SHELL]
+
+
+@pytest.mark.parametrize(
+    ("chain", "environ", "wanted"),
+    [
+        (BASH, {}, True),
+        (BASH, {2: b"TERM=linux\0HOME=/root\0"}, True),
+        # an sshd that died, a session that lives on
+        (BASH, {2: b"TERM=xterm\0SSH_CONNECTION=192.0.2.7 1 192.0.2.1 22\0"}, False),
+        # sudo has taken the variables away below, not above
+        (BASH, {2: b"SSH_TTY=/dev/pts/0\0", 3: b"TERM=xterm\0"}, False),
+        (TMUX, {}, False),
+        ([INIT, ("screen", "SCREEN -S x", 300), *SHELL], {}, False),
+        ([INIT, ("mosh-server", "mosh-server new", 300), *SHELL], {}, False),
+        # below sshd its age decides
+        ([INIT, LISTENER, ("sshd", "sshd: root@notty", 500), *SHELL], {3: b"SSH_CLIENT=x\0"}, True),
+        ([INIT, LISTENER, ("sshd", "sshd: root@notty", 300), *SHELL], {}, False),
+    ],
+)
+def test_what_counts_as_proof(
+    tmp_path: Path, chain: list[tuple[str, str, float]], environ: dict[int, bytes], wanted: bool
+) -> None:
+    for pid, (name, title, started) in enumerate(chain, start=1):
+        directory = tmp_path / str(pid)
+        directory.mkdir()
+        fields = ["S", str(pid - 1), *["0"] * 17, str(int(started * TICKS)), "0"]
+        (directory / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
+        (directory / "cmdline").write_bytes(title.replace(" ", "\0").encode())
+        (directory / "environ").write_bytes(environ.get(pid, b""))
+    assert connection.newer_than(400, len(chain), tmp_path) == wanted
+
+
 def test_this_process_is_real() -> None:
     own = connection.process(os.getpid(), Path("/proc"))
     assert own.parent == os.getppid()

@@ -102,6 +102,67 @@ def test_sets(after: str, wanted: list[str]) -> None:
     assert differences.changes({"ipsets": SETS}, {"ipsets": after}) == wanted
 
 
+def grouped(partners: list[str], **more: list[str]) -> dict[str, str]:
+    """The real names of the renderer, which change with the content."""
+    raw = full_input()
+    raw["addresses"] = {"partners": partners, **more}
+    for name in ("partners", *more):
+        raw["rules"].append(
+            {"name": f"{name} in", "from": "wan", "to": "lan", "source": name, "protocol": "tcp", "ports": [81]}
+        )
+    return files(raw)
+
+
+ONE, TWO, THREE = "203.0.113.1", "203.0.113.20", "198.51.100.7"
+SIX = ["2001:db8:5::1", "2001:db8:5::9"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ([ONE, TWO], [ONE, TWO, THREE], ["set partners: new 198.51.100.7"]),
+        ([ONE, TWO, THREE], [ONE, TWO], ["set partners: gone 198.51.100.7"]),
+        ([ONE, TWO], [ONE, THREE], ["set partners: new 198.51.100.7, gone 203.0.113.20"]),
+        ([ONE, TWO, *SIX], [ONE, TWO, THREE, *SIX, "2001:db8:5::20"],
+         ["set partners: new 198.51.100.7 2001:db8:5::20"]),
+        # One address needs no set.
+        ([ONE], [ONE, TWO],
+         ["rule partners in (IPv4): -s 203.0.113.1 -> -m set --match-set partners src", "new set partners, 2 members"]),
+        ([ONE, TWO], [ONE, TWO], []),
+    ],
+)  # fmt: skip
+def test_a_member_of_a_group(before: list[str], after: list[str], wanted: list[str]) -> None:
+    told_now = differences.changes(grouped(before), grouped(after))
+    assert [line for line in told_now if "closed" not in line] == wanted
+
+
+def test_only_the_group_that_changes_is_told() -> None:
+    mail = [THREE, ONE]
+    told_now = differences.changes(grouped([ONE, TWO], mail=mail), grouped([ONE, TWO, THREE], mail=mail))
+    assert told_now == ["set partners: new 198.51.100.7"]
+    told_now = differences.changes(grouped([ONE, TWO]), grouped([ONE, TWO], mail=mail))
+    assert told_now == ["new rule mail in (IPv4)", "new set mail, 2 members"]
+
+
+def test_lists_of_rules_without_a_group() -> None:
+    def listed(*sources: list[str]) -> dict[str, str]:
+        raw = full_input()
+        for number, source in enumerate(sources):
+            raw["rules"].append(
+                {"name": f"own {number}", "from": "wan", "to": "lan", "source": source, "protocol": "tcp"}
+            )
+        return files(raw)
+
+    assert differences.changes(listed([ONE, TWO]), listed([ONE, TWO, THREE])) == [
+        "set without a name: new 198.51.100.7"
+    ]
+    # Which of them follows which cannot be known: the rules tell it, and nothing is hidden.
+    swapped = differences.changes(listed([ONE, TWO], [ONE, THREE]), listed([ONE, THREE], [ONE, TWO]))
+    assert [line.split(":")[0] for line in swapped] == ["rule own 0 (IPv4)", "rule own 1 (IPv4)"]
+    both = differences.changes(listed([ONE, TWO], [ONE, THREE]), listed([ONE, "192.0.2.8"], [TWO, "192.0.2.9"]))
+    assert len([line for line in both if line.startswith("rule own")]) == 2
+
+
 def test_policies_of_chains() -> None:
     text = "*filter\n:INPUT ACCEPT [0:0]\n:mine - [0:0]\nCOMMIT\n"
     assert differences.changes({"rules.v4": text}, {"rules.v4": text.replace("ACCEPT", "DROP")}) == [

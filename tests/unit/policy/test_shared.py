@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 
+from ansible_collections.linuxha.firewall.plugins.filter import iptables_ruleset
 from ansible_collections.linuxha.firewall.plugins.module_utils._node import rules as node_rules
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import shared
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
@@ -184,6 +186,41 @@ def test_closed_beside_others(node: Trial) -> None:
     load(node)
 
 
+@pytest.mark.parametrize("damaged", ["closed.v4", "closed.v6"])
+def test_one_family_closed_by_the_last_resort_opens_again(node: Trial, files: dict[str, str], damaged: str) -> None:
+    load(node)
+    (node.rules / damaged).write_text("damaged")
+    assert node.loader("close").returncode == 0
+    assert node.status()["mode"] == "exclusive", "whole tables with policies were loaded"
+    node.write(files)
+    load(node)
+    assert node.status()["mode"] == "shared"
+    assert ":FORWARD DROP" not in node.saved()
+    assert ":INPUT DROP" not in node.saved()
+
+
+@pytest.mark.parametrize(
+    "jump",
+    [
+        "INPUT -i eth0 -j LINUXHA-INPUT",
+        "INPUT -p tcp -g LINUXHA-INPUT",
+        "INPUT -i eth0 -m comment --comment linuxha -j LINUXHA-INPUT",
+        "OUTPUT -j LINUXHA-INPUT",
+    ],
+)
+def test_another_jump_into_our_chain_does_not_count(node: Trial, jump: str) -> None:
+    foreign(node)
+    load(node)
+    wanted = "-A INPUT -m comment --comment linuxha -j LINUXHA-INPUT"
+    assert node.run("iptables", "--append", *jump.split()).returncode == 0
+    assert node.run("iptables", "--delete", *wanted.split()[1:]).returncode == 0
+    assert node.status()["drift"]["ipv4"]
+    load(node)
+    assert [line for line in chain(node, "INPUT") if "LINUXHA" in line] == [wanted]
+    assert "LINUXHA-INPUT" not in "".join(chain(node, "OUTPUT"))
+    assert others(node) == sorted(FOREIGN_RULES)
+
+
 def test_what_no_rule_accepts_between_our_networks_is_dropped(node: Trial) -> None:
     """Undecided packets of our interfaces end in our chains, those of others go on to theirs."""
     load(node)
@@ -194,6 +231,60 @@ def test_what_no_rule_accepts_between_our_networks_is_dropped(node: Trial) -> No
     assert set(re.findall(r"-o (\S+)", "\n".join(ends))) == {"eth0", "eth1", "eth2", "eth2.100", "eth3"}
     assert all(line.endswith("-j DROP") for line in ends)
     assert node.run("iptables", "-S", "FORWARD").stdout.splitlines()[0] == "-P FORWARD ACCEPT"
+
+
+def test_only_what_our_rules_match_is_ours(raw: dict[str, Any]) -> None:
+    """Not what a rule is called, nor what a raw rule speaks of."""
+    rules = [
+        {**raw["rules"][0], "name": "guard -i docker0 too"},
+        {**raw["rules"][0], "name": 'a " -m comment --comment -o docker1'},
+    ]
+    own = [
+        {"name": "bridge", "chain": "FORWARD", "rule": "-i docker2 -j ACCEPT"},
+        {"name": "out", "chain": "OUTPUT", "rule": "-o docker3 -j ACCEPT"},
+    ]
+    ruleset, problems = parse({**raw, "rules": [*raw["rules"], *rules], "raw": own})
+    assert problems == ()
+    others, _problems = parse(raw)
+    for family in ("rules.v4", "rules.v6"):
+        ends = [
+            {
+                line.partition(" ")[2]
+                for line in shared.shared(render(found))[family].splitlines()
+                if '"no rule"' in line
+            }
+            for found in (ruleset, others)
+        ]
+        assert ends[0] == ends[1]
+        assert "docker" not in "".join(ends[0])
+        assert "-i eth1 " in "".join(ends[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "chain_name", "rule", "wanted"),
+    [
+        ("filter", "FORWARD", "-i docker0 -j RETURN", True),
+        ("filter", "INPUT", "--jump RETURN -p tcp", True),
+        ("filter", "INPUT", "-jRETURN -m comment --comment -j", True),
+        ("filter", "INPUT", "-m comment --comment -j --jump=RETURN", True),
+        ("filter", "FORWARD", "-p tcp -g f-lan-wan", True),
+        ("filter", "FORWARD", "-p tcp --goto f-lan-wan", True),
+        ("filter", "FORWARD", "-m comment --comment RETURN -j DROP", False),
+        ("filter", "FORWARD", "-i docker0 -j ACCEPT", False),
+        # No policy of ours is at stake.
+        ("nat", "POSTROUTING", "-o docker0 -j RETURN", False),
+    ],
+)
+def test_a_raw_rule_does_not_leave_before_the_end(
+    raw: dict[str, Any], table: str, chain_name: str, rule: str, wanted: bool
+) -> None:
+    policy = {**raw, "raw": [{"name": "mine", "table": table, "chain": chain_name, "rule": rule}]}
+    assert iptables_ruleset.iptables_ruleset(policy)
+    if wanted:
+        with pytest.raises(AnsibleFilterError, match="iptables_raw: 'mine': leaves the chain before its end"):
+            iptables_ruleset.iptables_ruleset(policy, "shared")
+    else:
+        assert iptables_ruleset.iptables_ruleset(policy, "shared")
 
 
 def test_names_fit_the_kernel() -> None:

@@ -147,10 +147,215 @@ def test_the_end_of_the_watcher_takes_the_rules_back(running: Trial, files: dict
     running.watcher.wait()
     assert "--dport 54" in running.saved()
 
-    assert running.loader("end-trial").returncode == 1  # ExecStopPost of the unit
+    assert running.loader("end-trial").returncode == 3  # ExecStopPost of the unit
 
     assert running.rules_now() == before
     assert running.loader("end-trial").returncode == 0
+
+
+#: The loader on a node whose kernel refuses the IPv6 rules as often as told, and then takes them.
+BROKEN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import linuxha_rules as loader, linuxha_trial as trial
+trial.PAUSE_S = 0
+left, real = [int(sys.argv[2])], loader.restore
+def restore(family, text):
+    if family == "ipv6" and left[0]:
+        left[0] -= 1
+        raise loader.RulesError("ip6tables-restore: busy")
+    real(family, text)
+loader.restore = restore
+sys.exit(loader.main(["linuxha-rules", *sys.argv[3:]]))
+"""
+
+
+def broken(node: Trial, times: int, *argv: str) -> subprocess.CompletedProcess[str]:
+    return node.run(sys.executable, "-B", "-c", BROKEN, str(LOADER.parent), str(times), *argv)
+
+
+def unwatched(node: Trial, files: dict[str, str]) -> None:
+    node.lay_down(files)
+    node.start()
+    assert node.watcher is not None
+    node.watcher.kill()
+    node.watcher.wait()
+
+
+def test_a_way_back_that_fails_is_tried_again(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    unwatched(running, changed(files))
+
+    failed = broken(running, 1, "end-trial")
+
+    assert failed.returncode == 1, "systemd tells an error from a way back, and tries again"
+    assert "busy" in failed.stderr
+    assert (running.trial()["state"], running.trial()["left"]) == ("trial", 0)
+    status = running.status()
+    assert (status["state"], status["ok"]) == ("trial", False)
+    assert "the time is over" in running.loader("confirm", TOKEN).stderr
+
+    assert running.loader("end-trial").returncode == 3
+    assert running.rules_now() == before
+    assert running.trial()["state"] == "rolled-back"
+    assert running.status()["ok"]
+
+
+def test_the_last_way_back_is_what_boots_or_closed(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    unwatched(running, changed(files))
+    shutil.rmtree(running.state / "before")
+    for _attempt in range(4):
+        assert running.loader("end-trial").returncode == 1
+    assert running.loader("end-trial").returncode == 3
+    assert running.rules_now() == before
+    assert running.status()["ok"]
+
+    unwatched(running, changed(files))
+    shutil.rmtree(running.state / "before")
+    (running.rules / "rules.v6").write_text("damaged")
+    for _attempt in range(5):
+        assert running.loader("end-trial").returncode == 1
+    assert running.trial()["state"] == "closed"
+    assert running.status()["state"] == "closed"
+    assert running.saved().count(":FORWARD DROP") == 2
+
+
+def test_a_stop_stops_although_the_way_back_fails(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    unwatched(running, changed(files))
+    assert broken(running, 1, "stop").returncode == 0
+    assert running.status()["forwarding"] == {"ipv4": False, "ipv6": False}
+    assert running.loader("end-trial").returncode == 3
+    assert running.rules_now() == before
+    assert running.status()["forwarding"] == {"ipv4": False, "ipv6": False}
+    assert running.status()["state"] == "stopped"
+
+
+#: A confirmation that ends at one of its steps, as a kill would do it; without renameat2(2) when told so.
+CUT = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import linuxha_rules as loader, linuxha_trial as trial
+step, name = sys.argv[2].split(":")
+if name == "rename":
+    import ctypes, pathlib
+    class Libc:
+        def renameat2(self, *args):
+            return -1
+    ctypes.CDLL = lambda *args, **more: Libc()
+    left, real = [int(step)], pathlib.Path.rename
+    def rename(self, target):
+        left[0] -= 1
+        if left[0] < 0:
+            os._exit(9)
+        return real(self, target)
+    pathlib.Path.rename = rename
+elif name == "previous":
+    import pathlib
+    pathlib.Path.rename = lambda self, target: os._exit(9)
+else:
+    def error(*args, **more):
+        raise OSError("no space left on device")
+    setattr({"loader": loader, "trial": trial}[step], name, error)
+sys.exit(loader.main(["linuxha-rules", *sys.argv[3:]]))
+"""
+
+
+@pytest.mark.parametrize(
+    "cut", ["loader:remember", "0:previous", "0:rename", "1:rename", "2:rename", "3:rename", "trial:load_at_boot"]
+)
+def test_a_confirmation_that_is_cut_off(running: Trial, files: dict[str, str], cut: str) -> None:
+    before = running.rules_now()
+    running.lay_down(changed(files))
+    running.start()
+    cut_off = running.run(sys.executable, "-B", "-c", CUT, str(LOADER.parent), cut, "confirm", TOKEN)
+    assert cut_off.returncode != 0
+    if running.trial()["state"] == "confirmed":
+        assert running.status()["ok"]
+        return
+    assert running.watcher is not None
+    running.watcher.kill()
+    running.watcher.wait()
+    # Each goes back as it came: where the file system cannot exchange, it cannot then either.
+    back = ["-c", CUT, str(LOADER.parent), "99:rename"] if cut.endswith(":rename") else [str(LOADER)]
+    done = running.run(sys.executable, "-B", *back, "end-trial")
+    assert done.returncode == 3, done.stderr
+    assert running.rules_now() == before
+    assert "--dport 53" in (running.rules / "rules.v4").read_text(), "what boots is what is in force"
+    assert running.status()["ok"]
+    assert running.loader("load").stdout == "the rules are loaded already\n"
+
+
+def test_other_files_than_those_that_were_loaded_are_not_confirmed(running: Trial, files: dict[str, str]) -> None:
+    running.lay_down(changed(files))
+    running.start()
+    running.lay_down({**files, "rules.v4": files["rules.v4"].replace("--dport 53", "--dport 55")})
+    refused = running.loader("confirm", TOKEN)
+    assert refused.returncode != 0
+    assert "other files than those on trial" in refused.stderr
+    assert "--dport 53" in (running.rules / "rules.v4").read_text()
+    assert running.trial()["state"] == "trial"
+
+
+def test_first_rules_that_were_confirmed_are_not_taken_back(node: Trial, files: dict[str, str]) -> None:
+    shutil.rmtree(node.rules)
+    node.lay_down(files)
+    node.start()
+    assert node.loader("confirm", TOKEN).returncode == 0
+    wait(node.ended)
+    refused = node.loader("rollback", TOKEN)
+    assert refused.returncode == 1
+    assert "the first rules of this node" in refused.stderr
+    assert "run again" in refused.stderr
+    assert node.status()["ok"]
+    assert (node.rules / "rules.v4").exists()
+
+
+#: A confirmation on a node with systemd, whose answer is told.
+ENABLE = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import linuxha_rules as loader, linuxha_trial as trial
+trial.SYSTEMD, trial.UNIT, real = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]), loader.run
+def run(argv, text=None):
+    if argv[0] != "systemctl":
+        return real(argv, text)
+    if sys.argv[5] == "refuse":
+        raise loader.RulesError("systemctl: no")
+    print(*argv)
+    return ""
+loader.run = run
+sys.exit(loader.main(["linuxha-rules", "confirm", sys.argv[4]]))
+"""
+
+
+@pytest.mark.parametrize("systemd", ["takes", "refuse", "absent"])
+def test_what_is_confirmed_is_enabled_at_once(
+    running: Trial, files: dict[str, str], tmp_path: Path, systemd: str
+) -> None:
+    unit = tmp_path / "linuxha-rules.service"
+    if systemd != "absent":
+        unit.write_text("")
+    running.lay_down(changed(files))
+    running.start()
+    done = running.run(sys.executable, "-B", "-c", ENABLE, str(LOADER.parent), str(tmp_path), str(unit), TOKEN, systemd)
+    assert done.returncode == 0, done.stderr
+    assert ("systemctl enable linuxha-rules.service" in done.stdout) == (systemd == "takes")
+    assert ("load at no boot" in done.stderr) == (systemd == "refuse")
+    assert running.trial()["state"] == "confirmed"
+
+
+def test_an_order_to_go_back_insists(running: Trial, files: dict[str, str]) -> None:
+    before = running.rules_now()
+    running.lay_down(changed(files))
+    running.start()
+    assert running.loader("confirm", TOKEN).returncode == 0
+    wait(running.ended)
+    done = broken(running, 2, "rollback", TOKEN)
+    assert done.returncode == 0, done.stderr
+    assert running.rules_now() == before
+    assert running.status()["ok"]
 
 
 @pytest.mark.parametrize("order", ["load", "try"])

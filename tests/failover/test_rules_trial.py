@@ -240,7 +240,7 @@ def test_one_rule_changed_under_load(pair: Pair, tmp_path: Path) -> None:
     policy = inventory / "group_vars" / "firewalls" / "policy.yml"
     content = yaml.safe_load(policy.read_text())
     content["firewall_policy"]["rules"].insert(
-        0, {"name": "new", "from": "wan", "to": "lan", "protocol": "tcp", "ports": [9], "action": "accept"}
+        0, {"name": "new", "from": "wan", "to": "firewall", "protocol": "tcp", "ports": [9], "action": "accept"}
     )
     policy.write_text(yaml.safe_dump(content))
     before = rules(pair)

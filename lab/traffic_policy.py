@@ -153,7 +153,7 @@ class Filter:
     def _zone(self, name: str, address: IPAddress) -> str:
         inside = self._of(name)
         for zone in self._policy.zones:
-            if zone.name in inside and _in(zone.spans[address.version], int(address)):
+            if zone.name in inside and spans.contains(zone.spans[address.version], int(address)):
                 return zone.name
         return name
 
@@ -185,14 +185,10 @@ def _translates(entry: flat.FlatNat, packet: Packet) -> bool:
 
 def _holds(match: flat.Match, packet: Packet) -> bool:
     return (
-        _in(match.source, int(packet.source))
-        and _in(match.destination, int(packet.target))
+        spans.contains(match.source, int(packet.source))
+        and spans.contains(match.destination, int(packet.target))
         and any(
-            service.protocol in (None, NUMBERS[packet.protocol]) and _in(service.ports, packet.port)
+            service.protocol in (None, NUMBERS[packet.protocol]) and spans.contains(service.ports, packet.port)
             for service in match.services
         )
     )
-
-
-def _in(ranges: flat.Ranges, value: int) -> bool:
-    return any(low <= value <= high for low, high in ranges)

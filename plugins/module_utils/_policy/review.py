@@ -6,11 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import analyse, assertions, check, findings
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import analyse, check
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.assertions import Assertion, parse_assertions
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context, pair_defaults
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address, Reader
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings import (
+    Acceptance,
+    Finding,
+    parse_accepted,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatRule
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import Books, Rule
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
@@ -25,10 +32,20 @@ KEYS = ("outside", "routed", "accepted", "assertions")
 
 @dataclass(frozen=True)
 class Review:
-    #: In the order of the rules; accepted ones have their reason.
-    findings: tuple[findings.Finding, ...] = ()
     #: What `trace` answers questions about.
     policy: Policy = field(default_factory=Policy)
+    #: None where something that is said about the policy could not be read.
+    rules: Optional[tuple[FlatRule, ...]] = None
+    accepted: tuple[Acceptance, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """In the order of the rules; accepted ones have their reason. Computed when somebody asks: a trace does not."""
+        if self.rules is None:
+            return ()
+        found = analyse.analyse(self.rules, self.policy.nat, self.policy.context, self.accepted)
+        return (*found, *check.check(self.assertions, self.policy))
 
 
 def review(
@@ -44,12 +61,12 @@ def review(
     """
     problems: list[Problem] = []
     reader = Reader({key: raw[key] for key in KEYS if key in raw}, path, KEYS, problems)
-    accepted, found = findings.parse_accepted(raw.get("accepted"), f"{path}.accepted")
+    accepted, found = parse_accepted(raw.get("accepted"), f"{path}.accepted")
     problems += found
     rules, defaults = _flats(ruleset.rules), _flats(ruleset.defaults)
     known = {rule.name for rule in ruleset.rules} | {entry.name for entry in ruleset.nat}
     names = Names([zone.name for zone in ruleset.zones], known, *_objects(ruleset.books))
-    wanted, found = assertions.parse_assertions(raw.get("assertions"), names, f"{path}.assertions")
+    wanted, found = parse_assertions(raw.get("assertions"), names, f"{path}.assertions")
     problems += found
     outside = reader.choice("outside", names.zones, "") if reader.get("outside") is not None else ""
     context = Context(
@@ -69,8 +86,7 @@ def review(
     policy = Policy((*rules, *defaults), ruleset.flat.nat, context)
     if problems:
         return Review(policy=policy), tuple(problems)
-    told = (*analyse.analyse(rules, ruleset.flat.nat, context, accepted), *check.check(wanted, policy))
-    return Review(told, policy), ()
+    return Review(policy, rules, accepted, wanted), ()
 
 
 def _flats(rules: Sequence[Rule]) -> tuple[FlatRule, ...]:

@@ -37,7 +37,10 @@ class Document:
         if self.root.tag != "cib" or configuration is None:
             raise DocumentError(f"<{self.root.tag}> is not a CIB with a configuration")
         self._configuration = configuration
-        self._ids: set[str] = {found for element in self.root.iter() if (found := element.get("id"))}
+        # What a node remembers of a resource has the id of the resource, also when that was deleted a moment ago.
+        self._ids: set[str] = {
+            found for element in self.root.iter() if element.tag != "lrm_resource" and (found := element.get("id"))
+        }
 
     @property
     def configuration(self) -> ET.Element:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -22,6 +23,13 @@ def test_everything_is_created_in_one_plan(empty: cib.Document) -> None:
     assert "create properties.stonith-enabled: false" in found
     assert "change node fw1: with attributes.site a" in found
     assert len(found) == 17
+
+
+def test_what_was_deleted_a_moment_ago_can_be_created_again(empty: cib.Document) -> None:
+    # Until a deleted resource has stopped, the status remembers it under its id.
+    status = ET.SubElement(empty.root, "status")
+    ET.SubElement(status, "lrm_resource", id="vip1")
+    assert mistakes(cib.plan(cib.Document(empty.text()), wish(WANTED))) == []
 
 
 def test_the_same_again_is_nothing(live: cib.Document) -> None:

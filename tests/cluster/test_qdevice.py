@@ -239,6 +239,27 @@ def test_the_last_node_goes_on_by_the_other_algorithm_and_heuristics_are_asked(c
     deploy(cluster.lab, device=DEVICE)
 
 
+def test_it_votes_without_encryption_where_its_host_allows_that(cluster: Cluster) -> None:
+    """In clear, and refused by a host that requires certificates."""
+    assert encrypted(cluster) == ["Yes", "Yes"]
+    deploy(cluster.lab, "-e", "qnetd_tls=on", device={**DEVICE, "tls": "off"})
+    wait_whole(cluster, device=True)
+    assert encrypted(cluster) == ["No", "No"]
+    assert deploy(cluster.lab, "-e", "qnetd_tls=on", device={**DEVICE, "tls": "off"}).changed == 0
+    cluster.run("sed", "-i", "s/-s on/-s req/", "/etc/default/corosync-qnetd", node=WITNESS)
+    cluster.run("systemctl", "restart", "corosync-qnetd", node=WITNESS)
+    wait(lambda: not any(voting(cluster, node) for node in cluster.nodes), 30)
+    deploy(cluster.lab, device=DEVICE)
+    wait_whole(cluster, device=True)
+    assert encrypted(cluster) == ["Yes", "Yes"]
+
+
+def encrypted(cluster: Cluster) -> list[str]:
+    """Whether the connections of the cluster are, as the host of the device says."""
+    told = cluster.run("corosync-qnetd-tool", "-lv", "-c", "edge", node=WITNESS)
+    return re.findall(r"TLS active:\s+(Yes|No)", told)
+
+
 def heard(cluster: Cluster, node: str) -> str:
     """What the heuristics of a node said last."""
     found = re.search(r"Heuristics result:\s+(\w+)", cluster.run("corosync-qdevice-tool", "-sv", node=node))

@@ -56,13 +56,13 @@ EXAMPLES = r"""
     that: (packet | linuxha.firewall.policy_trace(hostvars=hostvars, host=inventory_hostname)).action == item.value
   loop: "{{ {443: 'accept', 5432: 'drop'} | dict2items }}"
   vars:
-    packet: {from: wan, source: 203.0.113.10, destination: 192.0.2.1, protocol: tcp, port: "{{ item.key }}"}
+    packet: {from: wan, source: 203.0.113.200, destination: 192.0.2.1, protocol: tcp, port: "{{ item.key }}"}
 
 - name: Which rule of the role used alone lets the office in?
   ansible.builtin.debug:
     msg: "{{ (packet | linuxha.firewall.policy_trace(policy, outside='wan', own=['192.0.2.2'])).rule }}"
   vars:
-    packet: {from: wan, source: 203.0.113.10, destination: 192.0.2.2, protocol: tcp, port: 22}
+    packet: {from: wan, source: 203.0.113.200, destination: 192.0.2.2, protocol: tcp, port: 22}
     policy:
       zones: "{{ iptables_zones }}"
       rules: "{{ iptables_rules }}"
@@ -71,8 +71,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(msg), C(action), C(rule), C(path), C(conditional), C(to), C(dnat), C(snat), C(source), C(destination) and C(port),
-      as the module M(linuxha.firewall.policy_trace) returns them.
+    - What the module M(linuxha.firewall.policy_trace) returns, among it C(action), C(rule), C(to), C(destination), and C(msg),
+      the way of the packet in lines.
   type: dict
 """
 

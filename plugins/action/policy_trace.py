@@ -42,7 +42,8 @@ def of_cluster(hostvars: Mapping[str, Any], host: str) -> tuple[Policy | None, l
     errors += [str(problem) for problem in loaded.errors]
     policies = {node.name: cluster.policy.review.policy for cluster in loaded.clusters for node in cluster.nodes}
     if not errors and host not in policies:
-        errors = [f"host: {host!r}: is in no cluster. One of: {', '.join(policies) or 'none, there is no cluster'}."]
+        remedy = f"One of: {', '.join(policies)}." if policies else "The inventory has none."
+        errors = [f"host: {host!r}: is in no cluster. {remedy}"]
     return (None, errors) if errors else (policies[host], [])
 
 

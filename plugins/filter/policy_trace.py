@@ -121,7 +121,7 @@ def of_role(raw: dict[str, Any], outside: object, own: object) -> tuple[Policy, 
     problems = list(found)
     if problems:
         return Policy(), problems
-    given = {"own": addresses(own, "own", problems), "vips": addresses(raw.get("vips"), "iptables_vips", problems)}
+    given = {"own": addresses(own, "policy_trace.own", problems), "vips": addresses(raw.get("vips"), "iptables_vips", problems)}
     judged, found = review(ruleset, {"outside": outside} if outside else {}, "policy_trace", **given)
     return judged.policy, [*problems, *found]
 

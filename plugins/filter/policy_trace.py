@@ -29,8 +29,8 @@ options:
     type: dict
   outside:
     description:
-      - With O(policy), the zone of all addresses that are in no C(networks) of a zone. Without it the packet needs C(to)
-        for those.
+      - With O(policy), the zone of all addresses that are in no C(networks) of a zone. Without it a packet to one of
+        them needs C(to).
     type: str
   own:
     description:
@@ -71,8 +71,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - What the module M(linuxha.firewall.policy_trace) returns, among it C(action), C(rule), C(to), C(destination), and C(msg),
-      the way of the packet in lines.
+    - What the module M(linuxha.firewall.policy_trace) returns, among it C(action), C(rule), C(to), C(destination), and
+      C(msg), the way of the packet in lines.
   type: dict
 """
 
@@ -121,8 +121,9 @@ def of_role(raw: dict[str, Any], outside: object, own: object) -> tuple[Policy, 
     problems = list(found)
     if problems:
         return Policy(), problems
-    given = {"own": addresses(own, "policy_trace.own", problems), "vips": addresses(raw.get("vips"), "iptables_vips", problems)}
-    judged, found = review(ruleset, {"outside": outside} if outside else {}, "policy_trace", **given)
+    mine = addresses(own, "policy_trace.own", problems)
+    vips = addresses(raw.get("vips"), "iptables_vips", problems)
+    judged, found = review(ruleset, {"outside": outside} if outside else {}, "policy_trace", mine, vips)
     return judged.policy, [*problems, *found]
 
 

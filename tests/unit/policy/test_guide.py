@@ -2,8 +2,8 @@
 # Copyright: (c) 2026 linuxha.firewall contributors
 """The guides: the one to the rules names everything that the language has, and what they show is sound and true.
 
-Recipes and the example of a migration are whole inventories. Each is loaded through the model, and shows no finding; each of
-its rules is held by an assertion; each assertion can fail; and the answers of `trace` are the real ones.
+Recipes and the example of a migration are whole inventories. Each is loaded through the model, and shows no finding;
+each rule of a recipe is held by an assertion; each assertion can fail; and the answers of `trace` are the real ones.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -12,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import collect, plain
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.question import read_packet
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Trace, trace
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, Trace, trace
 
 
 class ActionModule(ActionBase):
@@ -25,19 +26,25 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec({"packet": {"type": "dict", "required": True}})
         variables = task_vars or {}
-        host = str(variables["inventory_hostname"])
-        hosts, unreadable = collect(variables["hostvars"])
-        loaded = model.load(hosts, findings=False)
-        errors = [*unreadable, *(str(p) for p in loaded.errors)]
-        cluster = next((c for c in loaded.clusters for n in c.nodes if n.name == host), None)
-        if errors or cluster is None:
-            text = "\n".join(errors or [f"{host} is in no cluster."])
-            return {**result, "failed": True, "msg": text}
-        policy = cluster.policy.review.policy
+        policy, errors = of_cluster(variables["hostvars"], str(variables["inventory_hostname"]))
+        if policy is None:
+            return {**result, "failed": True, "msg": "\n".join(errors)}
         packet, problems = read_packet(plain(args["packet"]), policy.context.zone_names)
         if packet is None:
             return {**result, "failed": True, "msg": "\n".join(str(problem) for problem in problems)}
         return {**result, "changed": False, **told(trace(policy, packet))}
+
+
+def of_cluster(hostvars: Mapping[str, Any], host: str) -> tuple[Policy | None, list[str]]:
+    """The policy of the cluster that a host is a node of, or every mistake in the inventory."""
+    hosts, errors = collect(hostvars)
+    loaded = model.load(hosts, findings=False)
+    errors += [str(problem) for problem in loaded.errors]
+    policies = {node.name: cluster.policy.review.policy for cluster in loaded.clusters for node in cluster.nodes}
+    if not errors and host not in policies:
+        remedy = f"One of: {', '.join(policies)}." if policies else "The inventory has none."
+        errors = [f"host: {host!r}: is in no cluster. {remedy}"]
+    return (None, errors) if errors else (policies[host], [])
 
 
 def told(found: Trace) -> dict[str, Any]:

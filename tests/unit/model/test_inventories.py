@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,11 @@ TRACE = """
         msg: >-
           TRACE {{ web.action }} {{ web.rule }} {{ web.path }} {{ web.to }} {{ web.dnat }} {{ web.destination }}
           {{ web.port }}
+    - ansible.builtin.debug:
+        msg: "FILTER {{ answer.rule }} {{ answer.msg == web.msg }}"
+      vars:
+        packet: {from: wan, source: 203.0.113.10, destination: 192.0.2.1, protocol: tcp, port: 443}
+        answer: "{{ packet | linuxha.firewall.policy_trace(hostvars=hostvars, host=inventory_hostname) }}"
     - linuxha.firewall.policy_trace:
         packet: {from: wann, source: 203.0.113.10, destination: 192.0.2.1, protocol: tcp, port: 443}
 """
@@ -102,8 +108,24 @@ TRACE = """
 def test_the_policy_can_be_asked(tmp_path: Path) -> None:
     done = plan(ROOT / "inventories" / "keepalived", tmp_path, "--check", content=TRACE)
     assert "TRACE accept web-in firewall_policy[edge].rules[3] lan web4 198.51.100.80 8443" in done.stdout
+    assert "FILTER web-in True" in done.stdout
     assert done.returncode != 0
     assert "packet.from: 'wann'" in done.stdout + done.stderr
+
+
+def test_a_list_of_packets_is_compared_as_the_guide_does(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "guides" / "migration.md").read_text(encoding="utf-8")
+    found = {text.split("\n")[0]: text for text in re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)}
+    inventory = tmp_path / "migrated.yml"
+    inventory.write_text(found["# migrated.yml"], encoding="utf-8")
+    play = found["# compare.yml"]
+    done = plan(inventory, tmp_path, content=play)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "unreachable=0" in done.stdout
+    assert play.count("{action: ") == done.stdout.count("(item={'action'") >= 8
+    wrong = plan(inventory, tmp_path, content=play.replace("{action: reject", "{action: accept"))
+    assert wrong.returncode != 0
+    assert "'no-smtp' (firewall_policy[edge].rules[5]) rejects it." in wrong.stdout + wrong.stderr
 
 
 def test_a_policy_with_findings_can_be_asked_and_is_not_deployed(tmp_path: Path) -> None:

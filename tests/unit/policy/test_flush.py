@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -81,8 +82,6 @@ BEFORE: dict[str, Any] = {
 
 def now_closed() -> dict[str, Any]:
     """A schedule that does not hold now, nor in the minutes of this test."""
-    import datetime
-
     later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=6)
     return {"from": f"{later.hour:02}:00", "until": f"{later.hour:02}:30"}
 
@@ -162,8 +161,8 @@ def test_a_vip_is_the_nodes_own_also_where_it_is_not(world: World) -> None:
     keeper = Keeper(world)
     world.servers.append(keeper.process)
     world.load(after())
-    world.run("fw", "ip", "address", "add", "192.0.2.2/24", "dev", "wan")
     world.run("fw", "ip", "address", "del", f"{VIP}/24", "dev", "wan")
+    world.run("fw", "ip", "address", "add", "192.0.2.2/24", "dev", "wan")
     administrator = "-> 192.0.2.1:8006"
     assert any(text.endswith(administrator) for text in json.loads(world.loader("forbidden"))["examples"])
     assert not any(text.endswith(administrator) for text in json.loads(world.loader("forbidden", VIP))["examples"])

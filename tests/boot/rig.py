@@ -41,6 +41,8 @@ ETH_P_ALL, SOL_PACKET, PACKET_STATISTICS = 3, 263, 6
 FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
 MARK = b"linuxha-boot"
 FIREWALL_MAC, SERVER_MAC, OTHER_MAC = "020000000001", "020000000002", "020000000003"
+# As systemd gives it to a unit.
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8"}
 BURST_S = 0.001
 #: About what a load takes, so that links come up before, during and after it.
 LOAD_S = 0.5
@@ -116,7 +118,7 @@ class Namespace:
 
     def run(self, argv: Sequence[str], text: str = "") -> str:
         command = ["nsenter", f"--net={self.path}", "--", *argv]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=ENVIRONMENT)
         assert done.returncode == 0, f"{argv}: {done.stderr}"
         return done.stdout
 
@@ -310,7 +312,7 @@ class Disk:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8"},
+            env=ENVIRONMENT,
             umask=int(unit["UMask"], 8),
             start_new_session=True,
         )

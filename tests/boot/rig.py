@@ -44,7 +44,7 @@ FIREWALL_MAC, SERVER_MAC, OTHER_MAC = "020000000001", "020000000002", "020000000
 # As systemd gives it to a unit.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8"}
 BURST_S = 0.001
-#: About what a load takes, so that links come up before, during and after it.
+#: What a load takes until one has been seen. Links come up before, during and after it.
 LOAD_S = 0.5
 CALM_S = 0.03
 
@@ -410,7 +410,18 @@ class Tally:
     reached: int = 0
     leaked: int = 0
     proved: int = 0
+    #: Packets that the counter had no room for.
     dropped: int = 0
+    #: The last load that was not killed, in seconds.
+    load_s: float = LOAD_S
+
+    def add(self, other: Tally) -> None:
+        self.boots += other.boots
+        self.problems += other.problems
+        self.reached += other.reached
+        self.leaked += other.leaked
+        self.proved += other.proved
+        self.dropped += other.dropped
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(self.boots.items()))
@@ -467,11 +478,11 @@ def _boot(
     began = chance.uniform(0, 0.15)
     moments: list[tuple[float, Callable[[], object]]] = []
     for lines in LINKS.values():
-        moments.append((chance.uniform(0, began + LOAD_S) * spread, partial(firewall.ip, *lines.splitlines())))
+        moments.append((chance.uniform(0, began + tally.load_s) * spread, partial(firewall.ip, *lines.splitlines())))
     started: list[subprocess.Popen[str]] = []
     moments.append((began, lambda: started.append(disk.start(firewall))))
     if fault.killed:
-        moments.append((began + chance.uniform(0, LOAD_S), lambda: _kill(started[0], chance)))
+        moments.append((began + chance.uniform(0, tally.load_s), lambda: _kill(started[0], chance)))
     lock = (disk.run / "xtables.lock").open("w") if fault.lock_s else None
     if lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -481,8 +492,13 @@ def _boot(
         time.sleep(max(0.0, clock + moment - time.monotonic()))
         act()
     _out, said = started[0].communicate(timeout=60)
+    if started[0].returncode == 0:
+        tally.load_s = max(time.monotonic() - clock - began, LOAD_S / 5)
     problem = _judge(firewall, wire, boot, fault, started[0].returncode, said, tally)
     tally.reached += firewall.received("wan")
+    # A namespace that is taken apart loses its rules before its interfaces; a machine without power loses both at once.
+    for host in (wire.wan, wire.lan):
+        host.ip(f"link del {port}")
     firewall.close()
     return problem
 

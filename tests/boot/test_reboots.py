@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,19 @@ pytestmark = [
 ]
 
 
+# Most of a boot is waiting.
+FIREWALLS = 3
+
+
 def reboot(directory: Path, count: int) -> None:
-    tally = boots(directory, count, random.SystemRandom().randrange(2**32))
+    """So many boots, of several firewalls that know nothing of each other."""
+    tally = Tally()
+    with ProcessPoolExecutor(FIREWALLS, get_context("spawn")) as pool:
+        shares = [len(range(number, count, FIREWALLS)) for number in range(FIREWALLS)]
+        seeds = [random.SystemRandom().randrange(2**32) for _share in shares]
+        directories = [directory / str(number) for number in range(FIREWALLS)]
+        for found in pool.map(boots, directories, shares, seeds):
+            tally.add(found)
     print(tally)
     assert tally.problems == []
     assert (tally.leaked, tally.dropped) == (0, 0)

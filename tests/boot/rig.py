@@ -456,9 +456,7 @@ def boots(directory: Path, count: int, seed: int, edit: Callable[[str], str] = s
     return tally
 
 
-def _boot(
-    disk: Disk, wire: Wire, boot: int, fault: Fault, chance: random.Random, spread: float, tally: Tally
-) -> str:
+def _boot(disk: Disk, wire: Wire, boot: int, fault: Fault, chance: random.Random, spread: float, tally: Tally) -> str:
     disk.reboot()
     fault.spoil(disk, chance)
     firewall = Namespace()

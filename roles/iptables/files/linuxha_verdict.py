@@ -18,8 +18,19 @@ from typing import NamedTuple, Optional
 Ranges = tuple[tuple[int, int], ...]  # sorted, disjoint, both ends included
 
 PROTOCOLS = {
-    **{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51, "vrrp": 112},
-    **{"ipv6-icmp": 58, "icmpv6": 58, "sctp": 132, "udplite": 136},
+    "icmp": 1,
+    "igmp": 2,
+    "tcp": 6,
+    "udp": 17,
+    "dccp": 33,
+    "gre": 47,
+    "esp": 50,
+    "ah": 51,
+    "vrrp": 112,
+    "ipv6-icmp": 58,
+    "icmpv6": 58,
+    "sctp": 132,
+    "udplite": 136,
 }
 WITH_PORTS = (6, 17, 33, 132, 136)
 ADDRESS_BITS = {"ipv4": 32, "ipv6": 128}

@@ -26,7 +26,10 @@ class Judge:
         sets, devices = rules.run(["ipset", "save"]), list(routes.names.values())
         self.routes = routes
         # A standby node does not have them, and has to decide as the active one does.
-        self.shared = {ip_interface(address).ip for address in shared}
+        self.shared = {
+            (socket.AF_INET if found.version == 4 else socket.AF_INET6, int(found.ip))
+            for found in map(ip_interface, shared)
+        }
         self.walls = {
             family: verdict.Firewall(rules.run([f"{rules.FAMILIES[name]}-save"]), sets, name, devices)
             for family, name in netlink.FAMILIES.items()
@@ -55,7 +58,7 @@ class Judge:
         return not wall.may_enter(packet, sent_to, None if here else devices)
 
     def _way(self, family: int, address: int, wall: verdict.Firewall) -> tuple[bool, Optional[frozenset[str]]]:
-        if text(family, address) in self.shared:
+        if (family, address) in self.shared:
             return True, frozenset()
         route = self.routes.to(family, address)
         if route is None:

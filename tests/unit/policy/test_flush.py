@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .test_packets import World, pytestmark
+from .test_packets import LOADER, World, pytestmark
 
 __all__ = ["pytestmark"]
 
@@ -172,3 +173,34 @@ def test_without_confirmed_rules_nothing_is_judged(world: World) -> None:
     world.loader("close")
     with pytest.raises(AssertionError, match=r"no confirmed rules to judge by \(state closed\)"):
         world.loader("flush")
+
+
+def test_a_helpers_child_goes_with_its_parent_only() -> None:
+    flush = module()
+
+    def entry(key: bytes, master: bytes = b"", in_zone: bool = False) -> Any:
+        way = flush.netlink.Way(0, 0, 6, 0, 0)
+        return flush.netlink.Connection(2, key, b"", way, way, bool(master), master, in_zone)
+
+    class Judge:
+        def forbids(self, found: Any) -> bool:
+            return bool(found.key != b"allowed")
+
+    table = [
+        entry(b"child of a child", b"child"),
+        entry(b"child", b"parent"),
+        entry(b"parent"),
+        entry(b"allowed"),
+        entry(b"child of another", b"allowed"),
+        entry(b"orphan", b"gone"),
+        entry(b"of a container engine", in_zone=True),
+    ]
+    assert [found.key for found in flush.forbidden(Judge(), table)] == [b"parent", b"child", b"child of a child"]
+
+
+def module() -> Any:
+    sys.path.insert(0, str(LOADER.parent))
+    try:
+        return importlib.import_module("linuxha_flush")
+    finally:
+        sys.path.remove(str(LOADER.parent))

@@ -42,7 +42,7 @@ def analyse(
     entries = [rule_entry(rule) for rule in rules]
     order = Order(entries, build(entries, context))
     position = {entry.place: number for number, entry in enumerate(entries)}
-    found = [*_never_matching(entries), *_hidden(order), *_crossing(order), *_wide(rules, order, context)]
+    found = [*_never_matching(order), *_hidden(order), *_crossing(order), *_wide(rules, order, context)]
     found += _needless(order)
     found.sort(key=lambda each: position[each.rules[0]])
     found += analyse_nat.analyse(rules, nat, context)
@@ -50,10 +50,11 @@ def analyse(
     return apply_accepted(found, accepted)
 
 
-def _never_matching(entries: Sequence[Entry]) -> Iterator[Finding]:
-    for entry in entries:
-        if not entry.pairs or not entry.boxes:
-            text = f"{names([entry.place])} matches no packet at all"
+def _never_matching(order: Order) -> Iterator[Finding]:
+    for number, entry in enumerate(order.entries):
+        if number not in order.where:
+            why = ": its zones have none of its addresses" if entry.pairs and entry.boxes else ""
+            text = f"{names([entry.place])} matches no packet at all{why}"
             remedy = "Look at what was taken away from its addresses, ports and zones, or remove it."
             yield finding("never-matching", [entry.place], text, remedy)
 

@@ -81,8 +81,10 @@ class Fates:
 
     def flows(self, question: Question) -> Iterator[Flow]:
         hook = self._hooks.get((question.family, question.from_zone, ""))
-        for box in question.boxes:
-            for before, entry in self._parts(hook, box):
+        side = self.context.side(question.from_zone, question.family)
+        for whole in question.boxes:
+            box = whole._replace(source=spans.intersect(whole.source, side))
+            for before, entry in self._parts(hook, box) if box.source else ():
                 after = before if entry is None else translate.forward(entry, before)
                 for zone, found in self._ways(question, after):
                     part = after._replace(destination=found)
@@ -179,10 +181,11 @@ class Fates:
         if not question.to_zones:
             for zone in context.networks:
                 yield zone, spans.subtract(context.region(zone, family), local)
-            yield context.default_zone, spans.subtract(context.unknown(family), local)
+            yield from context.behind(context.default_zone, family, spans.subtract(context.unknown(family), local))
         for zone in question.to_zones:
             if zone != FIREWALL:
-                yield zone, spans.subtract(self._not_elsewhere(zone, family), local)
+                found = spans.subtract(self._not_elsewhere(zone, family), local)
+                yield zone, spans.intersect(found, context.side(zone, family))
 
     def _not_elsewhere(self, zone: str, family: int) -> Ranges:
         """Its own networks and all that no other zone is known to have: routes tell more than networks do."""

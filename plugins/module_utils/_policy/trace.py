@@ -18,6 +18,7 @@ from typing import Optional
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans, translate
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import in_hook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Match
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point, to_address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import WITH_PORTS, Box, Point
@@ -56,13 +57,14 @@ class Trace:
 
 def trace(policy: Policy, packet: Packet) -> Trace:
     context, lines = policy.context, [f"The packet: {packet}."]
-    _warn_of_antispoofing(context, packet, lines)
-    dnat, seen = _destination(policy, packet, lines)
-    to_zone = _way_out(context, packet, seen, lines)
+    arrived = _arrived(context, packet, lines)
+    _warn_of_antispoofing(context, arrived, lines)
+    dnat, seen = _destination(policy, arrived, lines)
+    to_zone = _way_out(context, arrived, seen, lines)
     seen = replace(seen, to_zone=to_zone)
     if not to_zone:
         return Trace(packet, "", "", None, (), dnat, None, seen, tuple(lines))
-    if to_zone == packet.from_zone == FIREWALL:
+    if to_zone == arrived.from_zone == FIREWALL:
         lines.append("The firewall talks to itself, which is always accepted.")
         return Trace(packet, to_zone, "accept", None, (), dnat, None, seen, tuple(lines))
     rule, conditional, action = _decision(policy, seen, lines)
@@ -78,6 +80,17 @@ def matches(match: Match, packet: Packet) -> bool:
     if not spans.contains(match.source, point.source) or not spans.contains(match.destination, point.destination):
         return False
     return any(space.contains(box, point) for box in space.boxes(match, packet.family))
+
+
+def _arrived(context: Context, packet: Packet, lines: list[str]) -> Packet:
+    zone = context.zone_behind(packet.from_zone, packet.source)
+    if zone != packet.from_zone:
+        lines.append(_other_zone(packet.source, packet.from_zone, zone))
+    return replace(packet, from_zone=zone)
+
+
+def _other_zone(address: Address, asked: str, zone: str) -> str:
+    return f"{address} is not in {asked}: behind the same interfaces it is in the zone {zone}."
 
 
 def _warn_of_antispoofing(context: Context, packet: Packet, lines: list[str]) -> None:
@@ -108,7 +121,10 @@ def _way_out(context: Context, packet: Packet, seen: Packet, lines: list[str]) -
         lines.append(f"{address} is an address of the firewall.")
         return FIREWALL
     if packet.to_zone:
-        return packet.to_zone
+        zone = context.zone_behind(packet.to_zone, address)
+        if zone != packet.to_zone:
+            lines.append(_other_zone(address, packet.to_zone, zone))
+        return zone
     zone = context.zone_of(address)
     if zone:
         lines.append(f"The way to {address} is the zone {zone}.")

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
+    FIREWALL,
     FlatNat,
     FlatRule,
     Ranges,

@@ -10,10 +10,14 @@ from functools import cached_property
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address, Net
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FlatRule, FlatZone, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    ADDRESSES,
+    FIREWALL,
+    FlatRule,
+    FlatZone,
+    Ranges,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Taste
-
-FIREWALL = "firewall"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans, translate
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import Cell, build, nat_entry, rule_entry
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL, FlatNat, FlatRule, Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, choose, from_point
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box

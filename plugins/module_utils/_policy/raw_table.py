@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines, extras
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, Match, Service
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FIREWALL, Match, Service
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines, mirrored
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import helper_families
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets import SetBook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table import Table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ways import arriving
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.zones import FIREWALL
 
 _HOOKS = {"input": "PREROUTING", "raw_prerouting": "PREROUTING", "output": "OUTPUT", "raw_output": "OUTPUT"}
 NOTRACK = "-j CT --notrack"

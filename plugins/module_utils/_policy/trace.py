@@ -17,11 +17,17 @@ from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans, translate
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import in_hook
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Match
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    FIREWALL,
+    WITH_PORTS,
+    FlatNat,
+    FlatRule,
+    Match,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point, to_address
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import WITH_PORTS, Box, Point
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
 
 
 @dataclass(frozen=True)

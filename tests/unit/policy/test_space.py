@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -21,9 +22,42 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Index, bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import choose, from_point
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
 
 from . import tiny
+
+
+
+@dataclass(frozen=True)
+class Space:
+    """A union of boxes, which may overlap. Empty exactly when it has none."""
+
+    boxes: tuple[Box, ...] = ()
+
+    @classmethod
+    def of(cls, match: Match, family: int) -> Space:
+        return cls(space.boxes(match, family))
+
+    def __bool__(self) -> bool:
+        return bool(self.boxes)
+
+    def __or__(self, other: Space) -> Space:
+        return Space(self.boxes + other.boxes)
+
+    def __and__(self, other: Space) -> Space:
+        pairs = (space.intersect(mine, theirs) for mine in self.boxes for theirs in other.boxes)
+        return Space(tuple(box for box in pairs if box is not None))
+
+    def __sub__(self, other: Space) -> Space:
+        return Space(tuple(space.subtract_all(self.boxes, other.boxes)))
+
+    def __le__(self, other: Space) -> bool:
+        """Subset."""
+        return not self - other
+
+    def __contains__(self, point: Point) -> bool:
+        return any(space.contains(box, point) for box in self.boxes)
+
 
 NUMBERS = st.sets(st.integers(0, 12))
 FAMILIES = st.sampled_from([4, 6])

@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
         if errors or cluster is None:
             text = "\n".join(errors or [f"{host} is in no cluster."])
             return {**result, "failed": True, "msg": text}
-        policy = cluster.policy.review.policy
+        policy = model.question.policy(cluster)
         packet, problems = read_packet(plain(args["packet"]), policy.context.zone_names)
         if packet is None:
             return {**result, "failed": True, "msg": "\n".join(str(problem) for problem in problems)}
@@ -48,6 +48,7 @@ def told(found: Trace) -> dict[str, Any]:
         "rule": found.rule.name if found.rule else "",
         "path": found.rule.path if found.rule else "",
         "conditional": [rule.name for rule in found.conditional],
+        "from": found.result.from_zone,
         "to": found.to_zone,
         "dnat": found.dnat.name if found.dnat else "",
         "snat": found.snat.name if found.snat else "",

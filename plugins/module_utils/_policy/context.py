@@ -19,6 +19,12 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Taste
 
+#: The link's groups (RFC 5771, RFC 4291) and broadcast (RFC 919), and link-local addresses of IPv6, which a router has too.
+_LINK: Mapping[int, Ranges] = {
+    4: ((0xE0000000, 0xE00000FF), (0xFFFFFFFF, 0xFFFFFFFF)),
+    6: ((0xFE80 << 112, (0xFEC0 << 112) - 1), (0xFF02 << 112, (0xFF03 << 112) - 1)),
+}
+
 
 @dataclass(frozen=True)
 class Context:
@@ -57,6 +63,11 @@ class Context:
     def local(self, family: int) -> Ranges:
         """Addresses whose packets end at the firewall (or at its peer: the rules are the same)."""
         return addresses(family, (*self.own, *self.vips))
+
+    def ends(self, from_zone: str, family: int) -> Ranges:
+        """Destinations that packets of a zone reach at the firewall: nobody passes on what is for a link alone."""
+        own = self.local(family)
+        return own if from_zone == FIREWALL else spans.union(own, _LINK[family])
 
     def shared(self, family: int) -> Ranges:
         """Addresses that the active node answers for, whichever it is."""

@@ -173,7 +173,7 @@ class Fates:
 
     def _reach(self, question: Question) -> Iterator[tuple[str, Ranges]]:
         context, family = self.context, question.family
-        local = context.local(family)
+        local = context.ends(question.from_zone, family)
         if question.from_zone != FIREWALL and (not question.to_zones or FIREWALL in question.to_zones):
             # Not all addresses of a node need be known: those of a link, of groups, of its management.
             yield FIREWALL, spans.normal(local + context.unknown(family)) if question.to_zones else local

@@ -22,9 +22,9 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
     FlatRule,
     Ranges,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Index, bits
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Gap, Index, bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point, boxes
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, boxes
 
 FAMILIES = (4, 6)
 Pair = tuple[str, str]
@@ -105,8 +105,8 @@ class Cell:
         """Numbers of the entries, each once, in order."""
         yield from dict.fromkeys(self.owner[bit] for bit in bits(mask))
 
-    def packet(self, point: Point) -> Packet:
-        return from_point(point, self.family, *self.pairs[0])
+    def packet(self, gap: Gap) -> Packet:
+        return from_point(self.index.readable(gap), self.family, *self.pairs[0])
 
 
 def rule_entry(rule: FlatRule) -> Entry:

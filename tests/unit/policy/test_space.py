@@ -135,14 +135,15 @@ def test_the_index_says_the_same_as_every_box_asked_by_itself(data: st.DataObjec
     assert list(bits(index.meeting(box))) == [n for n, b in enumerate(boxes) if space.intersect(b, box)]
     assert list(bits(index.crossing(box))) == [n for n, b in enumerate(boxes) if crosses(b, box)]
 
-    point, used = index.uncovered(box, among)
+    gap, used = index.uncovered(box, among)
     assert used & ~among == 0
     rest = Space((box,)) - Space(tuple(chosen))
-    assert (point is None) == (not rest)
-    if point is None:
+    assert (gap is None) == (not rest)
+    if gap is None:
         assert Space((box,)) <= Space(tuple(boxes[number] for number in bits(used)))
     else:
-        assert point in rest
+        assert gap.point in rest
+        assert index.readable(gap) in rest
 
 
 def crosses(left: Box, right: Box) -> bool:
@@ -162,9 +163,10 @@ def test_many_boxes_that_cover_together_are_seen_as_one() -> None:
     target = Box(all_hosts, all_hosts, space.SERVICES, PORTS)
     assert index.uncovered(target, (1 << 300) - 1)[0] is None
     hole = (1 << 600) - 1 ^ 1 << 7 ^ 1 << 311
-    point, _used = index.uncovered(target, hole)
-    assert point is not None
-    assert (point.source, point.destination) == (7, 11)
+    gap, _used = index.uncovered(target, hole)
+    assert gap is not None
+    assert (gap.point.source, gap.point.destination) == (7, 11)
+    assert index.readable(gap)[:2] == (7, 11)
 
 
 WEB = Service(6, ports=((443, 443),))

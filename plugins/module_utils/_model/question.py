@@ -34,5 +34,6 @@ def policy(cluster: t.Cluster) -> Policy:
 def _early(cluster: t.Cluster, node: t.Node, links: list[t.Segment]) -> early.Early:
     variables = {**view_rules.role_variables(cluster, node), **cluster.role_overrides}
     content = {key[len(_PREFIX) :]: value for key, value in variables.items() if key.startswith(_PREFIX)}
-    read, _problems = ruleset.parse({key: value for key, value in content.items() if key in ruleset.KEYS and key not in _KNOWN})
+    wanted = {key: value for key, value in content.items() if key in ruleset.KEYS and key not in _KNOWN}
+    read, _problems = ruleset.parse(wanted, f"firewall_policy[{cluster.name}].")
     return early.of(read, {node.interfaces[link.name]: link.name for link in links}, node.name)

@@ -17,8 +17,8 @@ description:
   - Asks the inventory and not the nodes. Runs on the controller and needs no connection to the host.
   - As netfilter does it (iptables(8)) - destinations are translated before the route is looked up, rules see the
     translated destination and the source as sent, sources are translated last.
-  - What decides before the rules is told as well - administrators, the cluster's own traffic, exemptions from connection
-    tracking, forged sources, echo requests. Raw rules are named and not looked at.
+  - What decides before the rules is told as well - administrators, the cluster's own traffic, exemptions from
+    connection tracking, forged sources, echo requests. Raw rules are named and not looked at.
 requirements:
   - netaddr >= 0.10.1 (on the controller)
 attributes:
@@ -41,8 +41,8 @@ options:
     required: true
     suboptions:
       from:
-        description: The zone in which it arrives, the name of a sync link, V(mgmt), or V(firewall) for one that the node itself
-          sends. Behind interfaces of several zones the source tells which of them it is.
+        description: The zone in which it arrives, the name of a sync link, V(mgmt), or V(firewall) for one that the
+          node itself sends. Behind interfaces of several zones the source tells which of them it is.
         type: str
         required: true
       to:
@@ -99,7 +99,8 @@ action:
   type: str
   sample: accept
 rule:
-  description: Name of the rule that decides, or of what does so before the rules. Empty for the default of the two zones.
+  description: Name of the rule that decides, or of what does so before the rules. Empty for the default of the two
+    zones.
   returned: success
   type: str
   sample: web-in

@@ -28,7 +28,9 @@ def policy(cluster: t.Cluster) -> Policy:
         networks={**found.context.networks, **networks},
         zones=(*found.context.zones, *networks),
     )
-    return replace(found, context=context, early=early.together([_early(cluster, node, links) for node in cluster.nodes]))
+    return replace(
+        found, context=context, early=early.together([_early(cluster, node, links) for node in cluster.nodes])
+    )
 
 
 def _early(cluster: t.Cluster, node: t.Node, links: list[t.Segment]) -> early.Early:

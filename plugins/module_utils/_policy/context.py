@@ -19,7 +19,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Taste
 
-#: The link's groups (RFC 5771, RFC 4291) and broadcast (RFC 919), and link-local addresses of IPv6, which a router has too.
+#: The groups of a link (RFC 5771, RFC 4291), its broadcast (RFC 919) and its addresses in IPv6.
 _LINK: Mapping[int, Ranges] = {
     4: ((0xE0000000, 0xE00000FF), (0xFFFFFFFF, 0xFFFFFFFF)),
     6: ((0xFE80 << 112, (0xFEC0 << 112) - 1), (0xFF02 << 112, (0xFF03 << 112) - 1)),

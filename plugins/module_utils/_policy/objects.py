@@ -88,11 +88,7 @@ def read_untracked(raw: object, known: Collection[str], path: str, books: Books)
     """Exemptions from connection tracking: accepted both ways without a state."""
     found = []
     for reader in entries(raw, path, UNTRACKED_KEYS, books.problems):
-        if (
-            not reader.items("destination")
-            and ANY not in reader.items("to")
-            and reader.items("to") != [FIREWALL]
-        ):
+        if not reader.items("destination") and ANY not in reader.items("to") and reader.items("to") != [FIREWALL]:
             reason = "is missing, and exemptions are decided before the route is known"
             reader.problem("destination", None, reason, "Name the addresses, or write to: any.")
         rule = _rule(reader, known, books, stateless=True)

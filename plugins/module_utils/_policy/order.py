@@ -161,9 +161,7 @@ class Order:
             return needed
         return self._reduced(chosen, lambda rest: self._covered(number, lambda cell: among(cell) & cell.mask_of(rest)))
 
-    def _needed(
-        self, number: int, chosen: Collection[int], among: Callable[[Cell], int]
-    ) -> Optional[tuple[int, ...]]:
+    def _needed(self, number: int, chosen: Collection[int], among: Callable[[Cell], int]) -> Optional[tuple[int, ...]]:
         """What `_reduced` finds, by counting who else has each packet; None where there is too much to count."""
         alternatives: set[frozenset[int]] = set()
         for cell in self.where[number]:

@@ -72,10 +72,16 @@ def trace(policy: Policy, packet: Packet) -> Trace:
     if forged is not None:
         lines.append(f"{_told(forged)} drops it: nothing from there has such a source.")
         return Trace(packet, "", "drop", forged, (), None, None, arrived, tuple(lines))
-    exempt = _exempt(policy, arrived, lines)
-    dnat, seen = (None, arrived) if exempt else _destination(policy, arrived, lines)
-    to_zone = _way_out(context, arrived, seen, lines)
-    seen = replace(seen, to_zone=to_zone)
+    dnat, seen = None, arrived
+    if arrived.from_zone == FIREWALL:
+        seen = replace(arrived, to_zone=_way_out(context, arrived, arrived, lines))
+        exempt = _exempt(policy, seen, lines)
+    else:
+        exempt = _exempt(policy, arrived, lines)
+        if exempt is None:
+            dnat, seen = _destination(policy, arrived, lines)
+        seen = replace(seen, to_zone=_way_out(context, arrived, seen, lines))
+    to_zone = seen.to_zone
     if not to_zone:
         return Trace(packet, "", "", None, (), dnat, None, seen, tuple(lines))
     if to_zone == arrived.from_zone == FIREWALL:
@@ -151,7 +157,7 @@ def _way_out(context: Context, packet: Packet, seen: Packet, lines: list[str]) -
 
 
 def _exempt(policy: Policy, packet: Packet, lines: list[str]) -> Optional[FlatRule]:
-    """What keeps connection tracking from seeing the packet, before its route is known."""
+    """What keeps connection tracking from seeing the packet; the route is known of the firewall's own ones alone."""
     local = spans.contains(policy.context.local(packet.family), int(packet.destination))
 
     def ends(rule: FlatRule) -> bool:
@@ -159,11 +165,12 @@ def _exempt(policy: Policy, packet: Packet, lines: list[str]) -> Optional[FlatRu
             return True
         return FIREWALL in rule.to_zones if local else set(rule.to_zones) != {FIREWALL}
 
-    found = _first(policy.early.stateless, packet, lambda rule: packet.from_zone in rule.from_zones)
+    def leaves(rule: FlatRule) -> bool:
+        return packet.from_zone in rule.from_zones and (packet.from_zone != FIREWALL or packet.to_zone in rule.to_zones)
+
+    found = _first(policy.early.stateless, packet, leaves)
     if found is None:
-        found = _first(
-            policy.early.untracked, packet, lambda rule: packet.from_zone in rule.from_zones and ends(rule)
-        )
+        found = _first(policy.early.untracked, packet, lambda rule: packet.from_zone in rule.from_zones and ends(rule))
     if found is not None:
         lines.append(f"{_told(found)} keeps it from being tracked and translated.")
     return found

@@ -28,7 +28,6 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects i
     services,
     unique,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import Products
 
 NAT_KEYS = ("name", "type", "from", "to", *PACKET_KEYS, "to_address", "to_port", *NOTE_KEYS)

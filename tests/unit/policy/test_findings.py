@@ -194,7 +194,9 @@ def test_rules_of_zones_of_prefixes(found: list[tuple[Any, ...]], wanted: list[t
 
 def test_translations_of_zones_of_prefixes() -> None:
     first = FlatNat("s", "nat[s]", "snat", 4, (), ("guests",), Match(EVERY, EVERY), to_addresses=net("192.0.2.1")[0])
-    assert short(analyse((), [replace(first, match=Match(EVERY, SERVER))], GUESTS)) == [("never-matching", "error", "s")]
+    assert short(analyse((), [replace(first, match=Match(EVERY, SERVER))], GUESTS)) == [
+        ("never-matching", "error", "s")
+    ]
     # In dmz nothing hides it, in guests the first entry does.
     rest = replace(first, name="t", path="nat[t]", to_zones=("guests", "dmz"), to_addresses=net("192.0.2.3")[0])
     assert analyse((), [first, rest], GUESTS) == ()

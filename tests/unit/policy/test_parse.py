@@ -33,7 +33,12 @@ def problems_of(key: str, *entries: object) -> tuple[Problem, ...]:
         ({"from": "firewall", "to": "firewall"}, "rules[0].to", "talks to itself", "lo is always accepted"),
         ({"source": "198.51.100.1/24"}, "rules[0].source", "has host bits set", "198.51.100.0/24"),
         ({"source": "www.example.org"}, "rules[0].source", "is not an address", "names are not resolved"),
-        ({"source": "192.0.2.0/24", "destination": "2001:db8::/32"}, "rules[0].destination", "no address family", "common"),
+        (
+            {"source": "192.0.2.0/24", "destination": "2001:db8::/32"},
+            "rules[0].destination",
+            "no address family",
+            "common",
+        ),
         ({"protocol": "tpc"}, "rules[0].protocol", "unknown protocol", "tcp"),
         ({"protocol": 300}, "rules[0].protocol", "unknown protocol", "1 to 255"),
         ({"ports": [80]}, "rules[0].ports", "need a protocol", "protocol: tcp"),

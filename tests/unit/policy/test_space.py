@@ -27,7 +27,6 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space imp
 from . import tiny
 
 
-
 @dataclass(frozen=True)
 class Space:
     """A union of boxes, which may overlap. Empty exactly when it has none."""

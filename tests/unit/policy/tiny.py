@@ -34,7 +34,7 @@ PAIRS = (("wan", "lan"), ("lan", "wan"))
 #: A zone of two prefixes inside of lan; of every address, each side of a packet has one of the two.
 PLACES = (
     FlatZone("wan", ("eth1",)),
-    FlatZone("lan", ("eth2",), {family: ((0, 0), (2, 2)) for family in (4, 6)}),
+    FlatZone("lan", ("eth2",), dict.fromkeys((4, 6), ((0, 0), (2, 2)))),
     FlatZone("guests", ("eth2",), {family: ((1, 1), (3, ADDRESSES[family][0][1])) for family in (4, 6)}),
 )
 NESTED_PAIRS = (*PAIRS, ("wan", "guests"), ("guests", "wan"))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -86,7 +87,11 @@ class Gateway(World):
         self.gate(True)
 
     def answers(self) -> list[tuple[str, ...]]:
-        return [(*packet[:-1], self.run(packet[0], sys.executable, "-c", CLIENT, *packet[1:4])) for packet in PACKETS]
+        def ask(packet: tuple[str, ...]) -> tuple[str, ...]:
+            return (*packet[:-1], self.run(packet[0], sys.executable, "-c", CLIENT, *packet[1:4]))
+
+        with ThreadPoolExecutor(len(PACKETS)) as pool:
+            return list(pool.map(ask, PACKETS))
 
 
 def variables(without: str) -> dict[str, Any]:

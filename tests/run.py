@@ -99,6 +99,11 @@ def all_steps() -> tuple[Step, ...]:
             "the lab's monitors see what they are for",
             (python("-m", "pytest", "-q", "tests/lab_monitors"),),
         ),
+        Step(
+            "boot",
+            "nothing passes a firewall that boots (1 000 boots: pytest -m full tests/boot)",
+            (python("-m", "pytest", "-q", "-m", "not full", "tests/boot"),),
+        ),
         molecule("keepalived", "debian12"),
         molecule("keepalived", "debian13"),
         molecule("pacemaker", "debian12"),

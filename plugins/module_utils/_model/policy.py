@@ -18,10 +18,12 @@ from .reader import Reader
 
 #: A zone of the cluster's networks takes these; everything else about it is known.
 ZONE_OPTIONS = ("antispoof", "bogons")
+#: What becomes of connections that changed rules forbid.
+FLUSH = ("never", "forbidden")
 
 
 def read(raw: object, path: str, cluster: t.Cluster, problems: Problems) -> t.Policy:
-    r = Reader(raw, path, (*ruleset.POLICY_KEYS, *review.KEYS), problems)
+    r = Reader(raw, path, (*ruleset.POLICY_KEYS, *review.KEYS, "flush"), problems)
     content: dict[str, Any] = {key: r.raw.get(key) for key in ruleset.POLICY_KEYS if r.raw.get(key) is not None}
     interfaces: dict[str, str] = {}
     for network in cluster.networks:
@@ -53,6 +55,8 @@ def read(raw: object, path: str, cluster: t.Cluster, problems: Problems) -> t.Po
         "untracked": [entry.as_dict() for entry in found.untracked],
     }
     plain = {key: entries for key, entries in plain.items() if entries}
+    if r.has("flush"):
+        content["flush"] = r.choice("flush", FLUSH, FLUSH[0])
     judged = review.Review() if mistakes else _review(found, r.raw, path, cluster, problems)
     return t.Policy({**content, **plain}, found.flat, judged)
 

@@ -34,6 +34,8 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "iptables_gate": True,
         "iptables_management": {},
     }
+    if "flush" in written:
+        found["iptables_flush"] = written["flush"]
     if cluster.management is not None:
         found["iptables_management"] = {
             "interfaces": [node.interfaces[t.MANAGEMENT]],

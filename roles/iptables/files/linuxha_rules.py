@@ -10,6 +10,8 @@ linuxha-rules stop           forwarding off, the rules stay
 linuxha-rules trial [TOKEN]  how the rules on trial are doing, as JSON
 linuxha-rules confirm TOKEN  keep the rules on trial; the SSH connection must be newer than they are
 linuxha-rules rollback TOKEN the rules before the trial come back
+linuxha-rules forbidden [VIP...]  connections that the rules in force would not let begin, as JSON
+linuxha-rules flush [VIP...]      the same, and takes them out of the table of connections
 """
 
 from __future__ import annotations
@@ -517,6 +519,8 @@ def main(argv: list[str]) -> int:
             return 0
         if command in ("try", "end-trial", "trial", "confirm", "rollback"):
             return int(trials().main(command, argv[2:]))
+        if command in ("forbidden", "flush"):
+            return int(beside("linuxha_flush").main(command, argv[2:]))
         with locked():
             trials().make_way(command)
             if command == "load":

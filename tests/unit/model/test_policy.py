@@ -124,6 +124,7 @@ def test_options_of_a_zone_reach_the_role(changed: Callable[..., model.Loaded]) 
         ({"nat": [{**SNAT, "to_address": "192.0.2.9"}]}, "nat[0].to_address", "is not a VIP"),
         ({"raw": [{"name": "x", "chain": "FORWARD", "rule": "-P x"}]}, "raw[0].rule", "no part of a rule"),
         ({"mss": [{"from": "lan", "to": "x", "mss": 1400}]}, "mss[0].to", "unknown zone"),
+        ({"flush": "everything"}, "flush", "unknown value"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_path(changed: Callable[..., model.Loaded], changes: Any, path: str, reason: str) -> None:
@@ -133,8 +134,15 @@ def test_a_mistake_has_its_path(changed: Callable[..., model.Loaded], changes: A
     assert len(loaded.errors) == 1
 
 
+def test_what_becomes_of_forbidden_connections_reaches_the_role(changed: Callable[..., model.Loaded]) -> None:
+    for written, expected in ((None, None), ("never", "never"), ("forbidden", "forbidden")):
+        (cluster,) = changed({"policy.flush": written}).clusters
+        assert model.views.role_variables(cluster, cluster.nodes[0]).get("iptables_flush") == expected
+        assert cluster.policy.as_dicts().get("flush") == expected
+
+
 @pytest.mark.parametrize("junk", [None, 1, True, "x", [], [1], {}, {"a": 1}, [None], {"wan": None}, {"wan": {1: 2}}])
-@pytest.mark.parametrize("key", ruleset.POLICY_KEYS)
+@pytest.mark.parametrize("key", (*ruleset.POLICY_KEYS, "flush"))
 def test_junk_never_raises(changed: Callable[..., model.Loaded], key: str, junk: object) -> None:
     for problem in changed({f"policy.{key}": junk}).problems:
         assert str(problem)

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ pytestmark = [
 
 
 class World:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, policy: dict[str, Any], server: str, ports: Sequence[str]) -> None:
         self.directory = directory
         self.holders = {name: subprocess.Popen(["unshare", "--net", "--", "sleep", "300"]) for name in ("fw", *HOSTS)}
         self.servers: list[subprocess.Popen[str]] = []
@@ -121,16 +121,28 @@ class World:
             self.run(name, "ip", "address", "add", six, "dev", "eth0", "nodad")
             self.run(name, "ip", "route", "add", "default", "via", gate4)
             self.run(name, "ip", "route", "add", "default", "via", gate6)
-        files = render(parse(POLICY)[0])
-        for file, text in {**files, "SHA256SUMS": manifest(files)}.items():
-            (directory / file).write_text(text)
-        self.run("fw", sys.executable, "-B", str(LOADER), "load")
+        self.load(policy)
         for name in HOSTS:
-            command = [*self.enter(name), sys.executable, "-c", SERVER, "8001", "8002", "8003"]
-            server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            self.servers.append(server)
-            assert server.stdout is not None
-            assert server.stdout.readline() == "ready\n"
+            self.serve(name, server, ports)
+
+    def load(self, policy: dict[str, Any]) -> None:
+        ruleset, problems = parse(policy)
+        assert problems == ()
+        files = render(ruleset)
+        for file, text in {**files, "SHA256SUMS": manifest(files)}.items():
+            (self.directory / file).write_text(text)
+        self.loader("load")
+
+    def loader(self, *arguments: str) -> str:
+        return self.run("fw", sys.executable, "-B", str(LOADER), *arguments)
+
+    def serve(self, name: str, program: str, ports: Sequence[str]) -> None:
+        server = subprocess.Popen(
+            [*self.enter(name), sys.executable, "-c", program, *ports], stdout=subprocess.PIPE, text=True
+        )
+        self.servers.append(server)
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
 
     def enter(self, name: str) -> list[str]:
         return ["nsenter", f"--net=/proc/{self.holders[name].pid}/ns/net", "--"]
@@ -160,7 +172,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("world"))
+    made = World(tmp_path_factory.mktemp("world"), POLICY, SERVER, ("8001", "8002", "8003"))
     yield made
     made.close()
 

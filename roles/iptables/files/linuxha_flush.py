@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Connections that the rules in force would not let begin: the first packet of each is held against the rules again."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_interface
+from typing import Any, Optional
+
+import linuxha_netlink as netlink
+import linuxha_rules as rules
+import linuxha_verdict as verdict
+
+EXAMPLES = 10
+# The kernel's own tables of routes (ip-rule(8)); any other rule can send packets another way.
+USUAL = (0, 32766, 32767)
+
+
+class Judge:
+    """The rules of both families as the kernel has them, and the routes of this node."""
+
+    def __init__(self, routes: netlink.Routes, shared: Iterable[str] = ()) -> None:
+        sets, devices = rules.run(["ipset", "save"]), list(routes.names.values())
+        self.routes = routes
+        # A standby node does not have them, and has to decide as the active one does.
+        self.shared = {
+            (socket.AF_INET if found.version == 4 else socket.AF_INET6, int(found.ip))
+            for found in map(ip_interface, shared)
+        }
+        self.walls = {
+            family: verdict.Firewall(rules.run([f"{rules.FAMILIES[name]}-save"]), sets, name, devices)
+            for family, name in netlink.FAMILIES.items()
+        }
+        self.sure = {family: usual_routes(family) for family in netlink.FAMILIES}
+
+    def forbids(self, found: netlink.Connection) -> bool:
+        """Whether no rule lets this connection begin, with the translation that it has."""
+        wall, family = self.walls[found.family], found.family
+        here, devices = self._way(family, found.reply.source, wall)
+        from_here, home = self._way(family, found.sent.source, wall)
+        packet = verdict.Packet(
+            found.sent.source,
+            found.reply.source,
+            service(found.sent.protocol, found.reply.source_port, found.sent.port),
+            found.sent.source_port,
+            "",
+            "",
+            home,
+        )
+        if from_here:
+            return not (here or devices is None or wall.may_leave(packet._replace(home=frozenset()), devices))
+        if not here and devices is None:  # there is no way for it now, so nothing passes
+            return False
+        sent_to = (found.sent.destination, service(found.sent.protocol, found.sent.port, found.sent.port))
+        return not wall.may_enter(packet, sent_to, None if here else devices)
+
+    def _way(self, family: int, address: int, wall: verdict.Firewall) -> tuple[bool, Optional[frozenset[str]]]:
+        if (family, address) in self.shared:
+            return True, frozenset()
+        route = self.routes.to(family, address)
+        if route is None:
+            return False, None
+        return route.here, route.devices if route.here or self.sure[family] else frozenset(wall.devices)
+
+
+def service(protocol: int, translated: int, sent: int) -> int:
+    """The port as the rules see it; of ICMP the type and code, which only the first direction has."""
+    return protocol << 16 | (translated if protocol in verdict.WITH_PORTS else sent)
+
+
+def usual_routes(family: int) -> bool:
+    try:
+        found = json.loads(rules.run(["ip", "-json", "-6" if family == socket.AF_INET6 else "-4", "rule"]))
+    except rules.RulesError as error:
+        if "not supported" in str(error):  # a kernel that has none
+            return True
+        raise
+    return all(rule.get("priority") in USUAL for rule in found)
+
+
+def forbidden(judge: Judge, found: Iterable[netlink.Connection]) -> Iterator[netlink.Connection]:
+    """What a helper has opened was never asked about, and goes with the connection to which it belongs."""
+    children: list[netlink.Connection] = []
+    gone: set[bytes] = set()
+    for connection in found:
+        if connection.in_zone:  # of somebody else, whose rules say what it is
+            continue
+        if connection.expected:
+            children.append(connection)
+        elif judge.forbids(connection):
+            gone.add(connection.key)
+            yield connection
+    while True:
+        more = [child for child in children if child.master in gone and child.key not in gone]
+        if not more:
+            return
+        gone.update(child.key for child in more)
+        yield from more
+
+
+def text(family: int, address: int) -> IPv4Address | IPv6Address:
+    return IPv4Address(address) if family == socket.AF_INET else IPv6Address(address)
+
+
+def shown(found: netlink.Connection) -> str:
+    numbers = {number: name for name, number in verdict.PROTOCOLS.items()}
+    protocol = numbers.get(found.sent.protocol, f"protocol {found.sent.protocol}")
+    ports = found.sent.protocol in verdict.WITH_PORTS
+
+    def end(address: int, port: int) -> str:
+        name = str(text(found.family, address))
+        return (f"[{name}]:{port}" if ":" in name else f"{name}:{port}") if ports else name
+
+    sent, there = end(found.sent.destination, found.sent.port), end(found.reply.source, found.reply.source_port)
+    by = "" if sent == there else f" (sent to {sent})"
+    return f"{protocol} {end(found.sent.source, found.sent.source_port)} -> {there}{by}"
+
+
+def flush(cut: bool, shared: Iterable[str]) -> dict[str, Any]:
+    """Find what is forbidden, and with `cut` take it out of the table: what comes next has to pass the rules anew."""
+    state = rules.recall().get("state", "absent")
+    if state != "loaded":
+        raise rules.RulesError(f"there are no confirmed rules to judge by (state {state})")
+    count = gone = 0
+
+    def counted() -> Iterator[netlink.Connection]:
+        nonlocal count
+        for connection in netlink.connections():
+            count += 1
+            yield connection
+
+    with netlink.Netlink(netlink.NETLINK_ROUTE) as routes:
+        found = list(forbidden(Judge(netlink.Routes(routes), shared), counted()))
+    if cut:
+        with netlink.Netlink(netlink.NETLINK_NETFILTER) as table:
+            gone = sum(netlink.delete(table, connection) for connection in found)
+    examples = [shown(connection) for connection in found[:EXAMPLES]]
+    return {"connections": count, "forbidden": len(found), "cut": gone, "examples": examples}
+
+
+def main(command: str, shared: list[str]) -> int:
+    with rules.locked():
+        print(json.dumps(flush(command == "flush", shared), sort_keys=True))
+    return 0

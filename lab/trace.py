@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._model import question
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.question import read_packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import trace
 
@@ -24,7 +25,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("-i", "--inventory", type=Path, default=options.INVENTORIES / "keepalived")
     parser.add_argument("--cluster", help="its name, where the inventory has several")
     parser.add_argument("--to", help="the zone in which it leaves; else the networks tell")
-    parser.add_argument("zone", help="where it arrives, or firewall")
+    parser.add_argument("zone", help="the zone or link where it arrives, or firewall")
     parser.add_argument("source", help="address of the sender")
     parser.add_argument("destination", help="address to which it was sent")
     parser.add_argument("service", help="tcp/443, udp/53, icmp, icmp/3/4, or a protocol")
@@ -46,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
     name = given.cluster or (next(iter(clusters)) if len(clusters) == 1 else "")
     if name not in clusters:
         raise LabError(f"--cluster {name!r}: name one of {', '.join(clusters)}")
-    policy = clusters[name].policy.review.policy
+    policy = question.policy(clusters[name])
     found, problems = read_packet(packet(given), policy.context.zone_names)
     if found is None:
         raise LabError("\n".join(str(problem) for problem in problems))

@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
+from ansible_collections.linuxha.firewall.plugins.module_utils._model.policy import findings
 
 VARIABLES = ("firewall_cluster", "firewall_policy", "firewall_node", "firewall_lab")
 
@@ -51,6 +58,31 @@ def collect(hostvars: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], lis
     return hosts, errors
 
 
+def judged_once(directory: str, hosts: Mapping[str, Any]) -> Callable[[model.Cluster], list[model.Problem]]:
+    """Findings of policies, computed by the first process that asks: Ansible plans each host in one of its own.
+
+    Args:
+        directory: that of this run.
+        hosts: all that the findings depend on.
+    """
+    content = json.dumps(hosts, default=str)
+
+    def judge(cluster: model.Cluster) -> list[model.Problem]:
+        digest = hashlib.sha256(f"{cluster.name} {content}".encode()).hexdigest()
+        with (Path(directory) / f"findings-{digest}.json").open("a+", encoding="utf-8") as file:
+            # Whoever comes second waits, which is quicker than to do the same beside it.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            known = file.read()
+            if known:
+                return [model.Problem(**each) for each in json.loads(known)]
+            found = list(findings(cluster))
+            json.dump([asdict(each) for each in found], file)
+            return found
+
+    return judge
+
+
 class ActionModule(ActionBase):
     """Validate every cluster of the inventory and derive the role variables of this host."""
 
@@ -63,7 +95,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         host = str(variables["inventory_hostname"])
         hosts, unreadable = collect(variables["hostvars"])
-        loaded = model.load(hosts)
+        loaded = model.load(hosts, judge=judged_once(constants.DEFAULT_LOCAL_TMP, hosts))
         errors = [*unreadable, *(str(p) for p in loaded.errors)]
         warnings = [str(p) for p in loaded.warnings]
         if errors:

@@ -40,11 +40,11 @@ def of_cluster(hostvars: Mapping[str, Any], host: str) -> tuple[Policy | None, l
     hosts, errors = collect(hostvars)
     loaded = model.load(hosts, findings=False)
     errors += [str(problem) for problem in loaded.errors]
-    policies = {node.name: cluster.policy.review.policy for cluster in loaded.clusters for node in cluster.nodes}
-    if not errors and host not in policies:
-        remedy = f"One of: {', '.join(policies)}." if policies else "The inventory has none."
+    clusters = {node.name: cluster for cluster in loaded.clusters for node in cluster.nodes}
+    if not errors and host not in clusters:
+        remedy = f"One of: {', '.join(clusters)}." if clusters else "The inventory has none."
         errors = [f"host: {host!r}: is in no cluster. {remedy}"]
-    return (None, errors) if errors else (policies[host], [])
+    return (None, errors) if errors else (model.question.policy(clusters[host]), [])
 
 
 def told(found: Trace) -> dict[str, Any]:
@@ -55,6 +55,7 @@ def told(found: Trace) -> dict[str, Any]:
         "rule": found.rule.name if found.rule else "",
         "path": found.rule.path if found.rule else "",
         "conditional": [rule.name for rule in found.conditional],
+        "from": found.result.from_zone,
         "to": found.to_zone,
         "dnat": found.dnat.name if found.dnat else "",
         "snat": found.snat.name if found.snat else "",

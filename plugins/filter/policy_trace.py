@@ -78,12 +78,14 @@ _value:
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Optional
 
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
 from ansible_collections.linuxha.firewall.plugins.action.policy_trace import of_cluster, told
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import early
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.question import read_packet
@@ -124,7 +126,7 @@ def of_role(raw: dict[str, Any], outside: object, own: object) -> tuple[Policy, 
     mine = addresses(own, "policy_trace.own", problems)
     vips = addresses(raw.get("vips"), "iptables_vips", problems)
     judged, found = review(ruleset, {"outside": outside} if outside else {}, "policy_trace", mine, vips)
-    return judged.policy, [*problems, *found]
+    return replace(judged.policy, early=early.of(ruleset, {}, "")), [*problems, *found]
 
 
 def addresses(raw: object, path: str, problems: list[Problem]) -> list[Address]:

@@ -16,8 +16,9 @@ description:
     where the packet goes.
   - Asks the inventory and not the nodes. Runs on the controller and needs no connection to the host.
   - As netfilter does it (iptables(8)) - destinations are translated before the route is looked up, rules see the
-    translated destination and the source as sent, sources are translated last. What is let through before the rules
-    (administrators, the cluster itself, answers, what is not tracked) and raw rules are not looked at.
+    translated destination and the source as sent, sources are translated last.
+  - What decides before the rules is told as well - administrators, the cluster's own traffic, exemptions from
+    connection tracking, forged sources, echo requests. Raw rules are named and not looked at.
 requirements:
   - netaddr >= 0.10.1 (on the controller)
 attributes:
@@ -40,7 +41,8 @@ options:
     required: true
     suboptions:
       from:
-        description: The zone in which it arrives, or V(firewall) for one that the node itself sends.
+        description: The zone in which it arrives, the name of a sync link, V(mgmt), or V(firewall) for one that the
+          node itself sends. Behind interfaces of several zones the source tells which of them it is.
         type: str
         required: true
       to:
@@ -97,12 +99,13 @@ action:
   type: str
   sample: accept
 rule:
-  description: Name of the rule that decides. Empty for the default of the two zones.
+  description: Name of the rule that decides, or of what does so before the rules. Empty for the default of the two
+    zones.
   returned: success
   type: str
   sample: web-in
 path:
-  description: Where that rule stands.
+  description: Where that rule stands, or where it comes from.
   returned: success
   type: str
   sample: firewall_policy[edge].rules[3]
@@ -111,6 +114,11 @@ conditional:
   returned: success
   type: list
   elements: str
+from:
+  description: The zone that the packet is of.
+  returned: success
+  type: str
+  sample: wan
 to:
   description: The zone in which it leaves, or V(firewall).
   returned: success

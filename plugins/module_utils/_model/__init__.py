@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import budget, views
+from . import budget, question, views
 from .budget import Budget
 from .load import load
 from .problems import Problem
@@ -49,5 +49,6 @@ __all__ = [
     "Vrrp",
     "budget",
     "load",
+    "question",
     "views",
 ]

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from . import cross, lint, nodes, parse, policy, validate, vrid
 from . import types as t
@@ -18,13 +18,18 @@ from .problems import ERROR, Problem, Problems
 AGREE = ("firewall_cluster", "firewall_policy")
 
 
-def load(hosts: Mapping[str, Mapping[str, Any]], findings: bool = True) -> t.Loaded:
+def load(
+    hosts: Mapping[str, Mapping[str, Any]],
+    findings: bool = True,
+    judge: Callable[[t.Cluster], Iterable[Problem]] = policy.findings,
+) -> t.Loaded:
     """Read every cluster of an inventory.
 
     Args:
         hosts: host name to its variables; only firewall_cluster, firewall_policy, firewall_node and firewall_lab
             are looked at. Plain data: no tagged strings, no lazy containers.
         findings: whether what the analysis of a policy found counts; a policy with findings can be asked.
+        judge: tells what it found, for those who know already.
     """
     if not HAS_NETADDR:
         missing = Problem(
@@ -46,7 +51,7 @@ def load(hosts: Mapping[str, Mapping[str, Any]], findings: bool = True) -> t.Loa
         validate.validate(cluster, path, problems)
         lint.lint(cluster, path, problems)
         if findings:
-            problems.found.extend(policy.findings(cluster.policy))
+            problems.found.extend(judge(cluster))
         if cluster.name not in broken and problems.errors == before:
             check_budget(cluster, path, problems)
         if problems.errors > before:

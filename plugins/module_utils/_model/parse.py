@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import zones
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ANY, FIREWALL
 
 from . import parse_pacemaker
 from . import types as t
@@ -143,7 +143,7 @@ def _networks(top: Reader, cluster_name: str, problems: Problems) -> tuple[t.Net
             if r.has("zone")
             else str(key)
         )
-        if zone in (zones.ANY, zones.FIREWALL):
+        if zone in (ANY, FIREWALL):
             r.error("name", "zone", "is a reserved word", "Use another name for the zone.", value=zone)
         prefixes = tuple(p for p in (ipv4, ipv6) if p is not None)
         vrid = r.number("vrid", 1, 255, 0, code="vrid")

@@ -72,9 +72,9 @@ def _review(
     return judged
 
 
-def findings(policy: t.Policy) -> Iterator[Problem]:
+def findings(cluster: t.Cluster) -> Iterator[Problem]:
     """What the analysis found and nobody has accepted, but for what is only for those who look."""
-    for each in policy.review.findings:
+    for each in cluster.policy.review.findings:
         if each.severity in (ERROR, WARNING) and not each.accepted:
             shown = f" (packet: {each.packet})" if each.packet else ""
             yield Problem(

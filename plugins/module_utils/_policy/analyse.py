@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import analyse_nat, space
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import (
+    Cell,
     Entry,
     Place,
     build,
@@ -27,7 +28,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings 
     names,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, PORTS, FlatNat, FlatRule
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import bits
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Gap, bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.order import Hidden, Order
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 
@@ -42,7 +43,7 @@ def analyse(
     entries = [rule_entry(rule) for rule in rules]
     order = Order(entries, build(entries, context))
     position = {entry.place: number for number, entry in enumerate(entries)}
-    found = [*_never_matching(entries), *_hidden(order), *_crossing(order), *_wide(rules, order, context)]
+    found = [*_never_matching(order), *_hidden(order), *_crossing(order), *_wide(rules, order, context)]
     found += _needless(order)
     found.sort(key=lambda each: position[each.rules[0]])
     found += analyse_nat.analyse(rules, nat, context)
@@ -50,10 +51,11 @@ def analyse(
     return apply_accepted(found, accepted)
 
 
-def _never_matching(entries: Sequence[Entry]) -> Iterator[Finding]:
-    for entry in entries:
-        if not entry.pairs or not entry.boxes:
-            text = f"{names([entry.place])} matches no packet at all"
+def _never_matching(order: Order) -> Iterator[Finding]:
+    for number, entry in enumerate(order.entries):
+        if number not in order.where:
+            why = ": its zones have none of its addresses" if entry.pairs and entry.boxes else ""
+            text = f"{names([entry.place])} matches no packet at all{why}"
             remedy = "Look at what was taken away from its addresses, ports and zones, or remove it."
             yield finding("never-matching", [entry.place], text, remedy)
 
@@ -98,7 +100,7 @@ def _needless(order: Order) -> Iterator[Finding]:
 
 
 def _crossing(order: Order) -> Iterator[Finding]:
-    found: dict[int, dict[int, Packet]] = {}
+    found: dict[int, dict[int, tuple[Cell, Gap]]] = {}
     for cell in order.cells:
         for number in cell.bits:
             if not cell.mask(number) & order.alive(cell):
@@ -108,22 +110,22 @@ def _crossing(order: Order) -> Iterator[Finding]:
                 for bit in bits(cell.index.crossing(box) & others, _CROSSINGS):
                     shown = order.decided(cell, box, 1 << bit)
                     if shown is not None:
-                        found.setdefault(number, {}).setdefault(shown[1], cell.packet(shown[0]))
+                        found.setdefault(number, {}).setdefault(shown[1], (cell, shown[0]))
     for number, crossed in found.items():
-        yield _contradicting(order.entries, number, crossed)
+        cell, gap = crossed[min(crossed)]
+        yield _contradicting(order.entries, number, sorted(crossed), cell.packet(gap))
 
 
-def _contradicting(entries: Sequence[Entry], number: int, crossed: dict[int, Packet]) -> Finding:
-    entry = entries[number]
-    by = [entries[other].place for other in sorted(crossed)]
-    first = entries[min(crossed)]
+def _contradicting(entries: Sequence[Entry], number: int, crossed: Sequence[int], packet: Packet) -> Finding:
+    entry, first = entries[number], entries[crossed[0]]
+    by = [entries[other].place for other in crossed]
     text = (
         f"{names([entry.place])} and {names(by)} want different things for the packets that they share, and neither is "
         f"an exception of the other: {names([first.place])} comes first and {verb(first)} what {names([entry.place])} "
         f"{_would(entry)}"
     )
     remedy = "Nothing, if the order is meant; otherwise take the shared part out of one of them."
-    return finding("contradicting", [entry.place, *by], text, remedy, crossed[min(crossed)])
+    return finding("contradicting", [entry.place, *by], text, remedy, packet)
 
 
 def _wide(rules: Sequence[FlatRule], order: Order, context: Context) -> Iterator[Finding]:

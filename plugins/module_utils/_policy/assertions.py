@@ -16,20 +16,16 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fate import CONDITIONS
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import (
     Address,
     Reader,
     entries,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
-    Match,
-)
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ANY, FIREWALL, Match
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.spelling import (
-    ANY,
     Names,
     Spans,
     addresses,

@@ -2,8 +2,9 @@
 # Copyright: (c) 2026 linuxha.firewall contributors
 """Ordered entries, sorted into cells: one pair of zones (or one side of it, for NAT) in one family.
 
-In a cell the first entry that matches decides. Pairs that hold the same entries share a cell, since what is true for
-one of them is true for the others: a policy of rules from any to any has few cells, however many zones there are.
+In a cell the first entry that matches decides. Pairs that hold the same entries for the same addresses share a cell,
+since what is true for one of them is true for the others: a policy of rules from any to any has few cells, however
+many zones there are.
 """
 
 from __future__ import annotations
@@ -12,14 +13,23 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, Context
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Index, bits
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    ADDRESSES,
+    FIREWALL,
+    FlatNat,
+    FlatRule,
+    Ranges,
+)
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Gap, Index, bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, from_point
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point, boxes
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, boxes
 
 FAMILIES = (4, 6)
 Pair = tuple[str, str]
+#: Sources and destinations that packets of a pair of zones have.
+Sides = tuple[Ranges, Ranges]
 
 
 @dataclass(frozen=True)
@@ -95,8 +105,8 @@ class Cell:
         """Numbers of the entries, each once, in order."""
         yield from dict.fromkeys(self.owner[bit] for bit in bits(mask))
 
-    def packet(self, point: Point) -> Packet:
-        return from_point(point, self.family, *self.pairs[0])
+    def packet(self, gap: Gap) -> Packet:
+        return from_point(self.index.readable(gap), self.family, *self.pairs[0])
 
 
 def rule_entry(rule: FlatRule) -> Entry:
@@ -150,18 +160,37 @@ def in_hook(entry: FlatNat, hook: str) -> bool:
 def build(entries: Sequence[Entry], context: Context, defaults: bool = True) -> list[Cell]:
     """Cells in the order in which rules first name their pairs; defaults: the actions of the context, else none."""
     found: dict[tuple[int, Pair], list[int]] = {}
+    sides: dict[tuple[int, Pair], Sides] = {}
     for number, entry in enumerate(entries):
         for pair in entry.pairs:
-            for family in entry.boxes:
-                found.setdefault((family, pair), []).append(number)
-    shared: dict[tuple[int, Hashable, tuple[int, ...]], list[Pair]] = {}
+            for family, mine in entry.boxes.items():
+                key = family, pair
+                if key not in sides:
+                    sides[key] = context.side(pair[0], family), context.side(pair[1], family)
+                if _inside(mine, sides[key], family):
+                    found.setdefault(key, []).append(number)
+    shared: dict[tuple[int, Hashable, tuple[int, ...], Sides], list[Pair]] = {}
     for (family, pair), numbers in found.items():
         default = context.default_action(*pair) if defaults else None
-        shared.setdefault((family, default, tuple(numbers)), []).append(pair)
+        shared.setdefault((family, default, tuple(numbers), sides[family, pair]), []).append(pair)
     return [
-        _cell(entries, family, tuple(pairs), default, numbers, context)
-        for (family, default, numbers), pairs in shared.items()
+        _cell(entries, family, tuple(pairs), default, numbers, both, context)
+        for (family, default, numbers, both), pairs in shared.items()
     ]
+
+
+def _inside(found: tuple[Box, ...], sides: Sides, family: int) -> tuple[Box, ...]:
+    """The packets that have addresses of their zones."""
+    if sides == (ADDRESSES[family], ADDRESSES[family]):
+        return found
+    source, destination = sides
+    parts = (
+        box._replace(
+            source=spans.intersect(box.source, source), destination=spans.intersect(box.destination, destination)
+        )
+        for box in found
+    )
+    return tuple(box for box in parts if box.source and box.destination)
 
 
 def _cell(
@@ -170,6 +199,7 @@ def _cell(
     pairs: tuple[Pair, ...],
     default: Optional[Hashable],
     numbers: tuple[int, ...],
+    sides: Sides,
     context: Context,
 ) -> Cell:
     found: list[Box] = []
@@ -179,7 +209,7 @@ def _cell(
     effects: dict[Hashable, int] = {}
     for number in numbers:
         entry = entries[number]
-        mine = entry.boxes[family]
+        mine = _inside(entry.boxes[family], sides, family)
         mask = ((1 << len(mine)) - 1) << len(found)
         where[number] = (len(found), len(found) + len(mine))
         found += mine

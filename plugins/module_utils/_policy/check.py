@@ -17,9 +17,9 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells imp
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fate import Fate, Fates, Flow, Question
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings import Finding, finding, names
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import WITH_PORTS, FlatNat
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, to_address
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import WITH_PORTS, Box
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy
 
 

@@ -4,16 +4,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address, Net
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FlatRule, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    ADDRESSES,
+    FIREWALL,
+    FlatRule,
+    FlatZone,
+    Ranges,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Taste
 
-FIREWALL = "firewall"
+#: The groups of a link (RFC 5771, RFC 4291), its broadcast (RFC 919) and its addresses in IPv6.
+_LINK: Mapping[int, Ranges] = {
+    4: ((0xE0000000, 0xE00000FF), (0xFFFFFFFF, 0xFFFFFFFF)),
+    6: ((0xFE80 << 112, (0xFEC0 << 112) - 1), (0xFF02 << 112, (0xFF03 << 112) - 1)),
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,8 @@ class Context:
     default_zone: str = ""
     #: Zones that have no networks here, so that all zones are known by name.
     zones: tuple[str, ...] = ()
+    #: Interfaces and addresses of zones. One that is missing shares its interfaces with no other zone.
+    places: tuple[FlatZone, ...] = ()
     #: Action of a pair of zones when no rule decides; for other pairs see default_action.
     defaults: Mapping[tuple[str, str], str] = field(default_factory=dict)
     #: The same for what the firewall itself opens (the role's iptables_output).
@@ -52,10 +64,33 @@ class Context:
         """Addresses whose packets end at the firewall (or at its peer: the rules are the same)."""
         return addresses(family, (*self.own, *self.vips))
 
+    def ends(self, from_zone: str, family: int) -> Ranges:
+        """Destinations that packets of a zone reach at the firewall: nobody passes on what is for a link alone."""
+        own = self.local(family)
+        return own if from_zone == FIREWALL else spans.union(own, _LINK[family])
+
     def shared(self, family: int) -> Ranges:
         """Addresses that the active node answers for, whichever it is."""
         blocks = span(family, self.routed)
         return spans.normal(addresses(family, self.vips) + blocks)
+
+    def side(self, zone: str, family: int) -> Ranges:
+        """The addresses that packets of a zone have on its side: what longer prefixes claim is of other zones."""
+        place = self._places.get(zone)
+        return ADDRESSES[family] if place is None else place.spans[family]
+
+    def zone_behind(self, zone: str, address: Address) -> str:
+        """The zone that an address is of, when its packets pass the interfaces of `zone`."""
+        number = int(address)
+        found = (each for each in self._beside(zone) if spans.contains(self.side(each, address.version), number))
+        return next(found, zone)
+
+    def behind(self, zone: str, family: int, found: Ranges) -> Iterator[tuple[str, Ranges]]:
+        """The same for many addresses: each zone with those of `found` that it has."""
+        for each in self._beside(zone):
+            mine = spans.intersect(found, self.side(each, family))
+            if mine:
+                yield each, mine
 
     def region(self, zone: str, family: int) -> Ranges:
         """The addresses that are in networks of this zone, and in no longer prefix of another one."""
@@ -66,7 +101,7 @@ class Context:
         for zone, found in self._regions[address.version].items():
             if spans.contains(found, int(address)):
                 return zone
-        return self.default_zone
+        return self.zone_behind(self.default_zone, address)
 
     def unknown(self, family: int) -> Ranges:
         """The addresses that are in no network."""
@@ -83,6 +118,17 @@ class Context:
         return tuple(host for host in hosts if spans.contains(self.region(zone, family), host))
 
     @cached_property
+    def _places(self) -> Mapping[str, FlatZone]:
+        return {place.name: place for place in self.places}
+
+    def _beside(self, zone: str) -> tuple[str, ...]:
+        """The zones of the interfaces of a zone."""
+        place = self._places.get(zone)
+        if place is None:
+            return (zone,)
+        return tuple(other.name for other in self.places if other.interfaces == place.interfaces)
+
+    @cached_property
     def _regions(self) -> Mapping[int, Mapping[str, Ranges]]:
         return {family: self._longest_prefix(family) for family in (4, 6)}
 
@@ -93,7 +139,9 @@ class Context:
         for net, zone in sorted(pairs, key=lambda pair: -pair[0].prefixlen):
             mine = spans.subtract(span(family, [net]), taken)
             taken = spans.normal(taken + mine)
-            found[zone] = spans.normal(found.get(zone, ()) + mine)
+            # The route leads to interfaces, and on those the prefixes of zones decide.
+            for owner, part in self.behind(zone, family, mine):
+                found[owner] = spans.normal(found.get(owner, ()) + part)
         return found
 
 

@@ -8,15 +8,14 @@ for rule by rule; nothing is sampled.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans, translate
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import Cell, build, nat_entry, rule_entry
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, FlatRule, Ranges
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import bits
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL, FlatNat, FlatRule, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Gap, bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, choose, from_point
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy
@@ -81,8 +80,10 @@ class Fates:
 
     def flows(self, question: Question) -> Iterator[Flow]:
         hook = self._hooks.get((question.family, question.from_zone, ""))
-        for box in question.boxes:
-            for before, entry in self._parts(hook, box):
+        side = self.context.side(question.from_zone, question.family)
+        for whole in question.boxes:
+            box = whole._replace(source=spans.intersect(whole.source, side))
+            for before, entry in self._parts(hook, box) if box.source else ():
                 after = before if entry is None else translate.forward(entry, before)
                 for zone, found in self._ways(question, after):
                     part = after._replace(destination=found)
@@ -102,10 +103,8 @@ class Fates:
         found = self._decided(cell, flow, actions, firm, left_out, cell.firm if conditions == "fail" else cell.all)
         if found is not None or default not in actions:
             return found
-        point, _used = cell.index.uncovered(flow.after, firm | left_out)
-        if point is None:
-            return None
-        return Fate(flow, self._packet(flow, _single(point)), None, default)
+        gap, _used = cell.index.uncovered(flow.after, firm | left_out)
+        return None if gap is None else Fate(flow, self._shown(cell, flow, gap), None, default)
 
     def sources(self, flow: Flow) -> Iterator[tuple[Box, Optional[FlatNat]]]:
         """What translates the sources of a flow: parts as the rules see them, and the entry."""
@@ -135,11 +134,14 @@ class Fates:
             part = space.intersect(flow.after, cell.index.boxes[bit])
             if part is None:
                 continue
-            point, _used = cell.index.uncovered(part, firm & ((1 << bit) - 1) | left_out)
-            if point is not None:
+            gap, _used = cell.index.uncovered(part, firm & ((1 << bit) - 1) | left_out)
+            if gap is not None:
                 rule = self.policy.rules[cell.owner[bit]]
-                return Fate(flow, self._packet(flow, _single(point)), rule, rule.action)
+                return Fate(flow, self._shown(cell, flow, gap), rule, rule.action)
         return None
+
+    def _shown(self, cell: Cell, flow: Flow, gap: Gap) -> Packet:
+        return self._packet(flow, Box._make(((value, value),) for value in cell.index.readable(gap)))
 
     def _packet(self, flow: Flow, seen: Box) -> Packet:
         box = seen if flow.dnat is None else translate.backward(flow.dnat, flow.before, seen)
@@ -172,22 +174,19 @@ class Fates:
 
     def _reach(self, question: Question) -> Iterator[tuple[str, Ranges]]:
         context, family = self.context, question.family
-        local = context.local(family)
+        local = context.ends(question.from_zone, family)
         if question.from_zone != FIREWALL and (not question.to_zones or FIREWALL in question.to_zones):
             # Not all addresses of a node need be known: those of a link, of groups, of its management.
             yield FIREWALL, spans.normal(local + context.unknown(family)) if question.to_zones else local
         if not question.to_zones:
             for zone in context.networks:
                 yield zone, spans.subtract(context.region(zone, family), local)
-            yield context.default_zone, spans.subtract(context.unknown(family), local)
+            yield from context.behind(context.default_zone, family, spans.subtract(context.unknown(family), local))
         for zone in question.to_zones:
             if zone != FIREWALL:
-                yield zone, spans.subtract(self._not_elsewhere(zone, family), local)
+                found = spans.subtract(self._not_elsewhere(zone, family), local)
+                yield zone, spans.intersect(found, context.side(zone, family))
 
     def _not_elsewhere(self, zone: str, family: int) -> Ranges:
         """Its own networks and all that no other zone is known to have: routes tell more than networks do."""
         return spans.normal(self.context.region(zone, family) + self.context.unknown(family))
-
-
-def _single(point: Sequence[int]) -> Box:
-    return Box._make(((value, value),) for value in point)

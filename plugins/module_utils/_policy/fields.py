@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Optional, Union
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ANY, FIREWALL, ICMP
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -142,7 +143,7 @@ class Reader:
                 key, value, "unknown protocol", f"One of any, {', '.join(PROTOCOLS)}, or a number from 1 to 255."
             )
             return None
-        if number in (1, 58):
+        if number in ICMP.values():
             return "icmp"
         return next((name for name, known in PROTOCOLS.items() if known == number), str(number))
 
@@ -201,8 +202,13 @@ def to_int(value: object) -> Optional[int]:
     return None
 
 
+def number_of(protocol: str, family: int) -> int:
+    """The number of a protocol as `Reader.protocol` tells it."""
+    return PROTOCOLS.get(protocol) or (ICMP[family] if protocol == "icmp" else int(protocol))
+
+
 def valid_zone(name: str) -> bool:
-    return bool(_ZONE.fullmatch(name)) and name not in ("any", "firewall")
+    return bool(_ZONE.fullmatch(name)) and name not in (ANY, FIREWALL)
 
 
 def families(*groups: Iterable[Net]) -> frozenset[int]:

@@ -18,6 +18,11 @@ Ranges = tuple[tuple[int, int], ...]
 PORTS: Ranges = ((0, 65535),)
 ADDRESSES: Mapping[int, Ranges] = {4: ((0, 2**32 - 1),), 6: ((0, 2**128 - 1),)}
 TYPES: Ranges = ((0, 255),)
+#: The node itself as one side of a packet, and the word for every zone.
+FIREWALL, ANY = "firewall", "any"
+#: Numbers of RFC 5237. The ICMP of one family is in the other one a protocol like any other.
+WITH_PORTS = (6, 17, 132)
+ICMP: Mapping[int, int] = {4: 1, 6: 58}
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,35 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import and_, or_
 from random import Random
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import NO_TASTE, Taste, choose
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
 
-#: Packets tried by chance before the next box is subtracted: a subtraction costs as much as several of them.
+#: Up to so many products of pieces are looked at one by one.
+_FEW = 4096
+#: Of more, packets tried by chance before the next box is subtracted, which costs as much as several of them.
 _PROBES = 6
 #: Of the boxes that a packet meets, so many are compared for the one that leaves the fewest pieces.
 _COMPARED = 12
 #: After so many subtractions, boxes that differ on one axis only are subtracted as one.
 _PATIENCE = 6
+#: Answers about sets that are kept: rules name the same sets again and again.
+_KEPT = 8192
+
+#: Axes with the sets that are looked at there, and values on them.
+Axes = tuple[tuple[int, Ranges], ...]
+Hole = dict[int, int]
+
+
+class Gap(NamedTuple):
+    """`point` is in `box`, and in no box of `among`."""
+
+    box: Box
+    among: int
+    point: Point
 
 
 class Axis:
@@ -49,6 +65,7 @@ class Axis:
             self.pieces.append(mask)
         self._any: Optional[list[int]] = None
         self._all: Optional[list[int]] = None
+        self.slots = lru_cache(maxsize=_KEPT)(self._slots)
 
     def piece(self, value: int) -> tuple[int, int]:
         """The largest range around `value` in which all packets meet the same boxes."""
@@ -71,11 +88,15 @@ class Axis:
         """Boxes that have a part outside of `found`."""
         return self.meeting(spans.subtract(self.universe, found))
 
+    def _slots(self, found: Ranges) -> list[tuple[int, int, int]]:
+        """For each range the number of its first piece, the one after its last, and where it begins."""
+        cuts = self.cuts
+        return [(bisect_right(cuts, low) - 1, bisect_right(cuts, high), low) for low, high in found]
+
     def _fold(self, tree: list[int], found: Ranges, join: Callable[[int, int], int], mask: int) -> int:
         size = len(self.pieces)
-        for low, high in found:
-            left = bisect_right(self.cuts, low) - 1 + size
-            right = bisect_right(self.cuts, high) + size
+        for first, end, _low in self.slots(found):
+            left, right = first + size, end + size
             while left < right:
                 if left & 1:
                     mask = join(mask, tree[left])
@@ -108,8 +129,10 @@ class Index:
         # Chance that is the same in every run.
         self._random = Random(1)
         self._alike: Optional[list[dict[tuple[Ranges, ...], int]]] = None
-        self.meeting_on = lru_cache(maxsize=None)(self._meeting_on)
-        self.crossing_on = lru_cache(maxsize=None)(self._crossing_on)
+        self.meeting_on = lru_cache(maxsize=_KEPT)(self._meeting_on)
+        self.holding_on = lru_cache(maxsize=_KEPT)(self._holding_on)
+        self.crossing_on = lru_cache(maxsize=_KEPT)(self._crossing_on)
+        self.enumerated = lru_cache(maxsize=_KEPT)(self._enumerated)
 
     def at(self, point: Point) -> int:
         """The boxes that have this packet."""
@@ -136,8 +159,8 @@ class Index:
             mask |= self.crossing_on(d, box[d])
         return mask & self.meeting(box)
 
-    def uncovered(self, box: Box, among: int) -> tuple[Optional[Point], int]:
-        """A packet of `box` that no box of `among` has, or None; and the boxes that were subtracted on the way.
+    def uncovered(self, box: Box, among: int) -> tuple[Optional[Gap], int]:
+        """A packet of `box` that no box of `among` has, or None; and the boxes that were needed on the way.
 
         When there is no such packet, those are a part of `among` that covers `box`.
         """
@@ -145,52 +168,116 @@ class Index:
         rest = [box]
         while rest:
             part = rest.pop()
-            hits = 0
-            for point in self._probes(part):
-                hits = among & self.at(point)
-                if not hits:
-                    return self._readable(point, part), used
-            number = self._best(hits, part)
-            taken, other = 1 << number, self.boxes[number]
-            if count >= _PATIENCE:
-                taken, other = self._lifted(number, among, part)
-            used |= taken
-            count += 1
-            rest += space.subtract(part, other)
+            near = among & self.meeting(part)
+            held = [near & self.holding_on(d, part[d]) for d in range(4)]
+            whole = held[0] & held[1] & held[2] & held[3]
+            if whole:
+                used |= whole & -whole
+                continue
+            # On the other axes all boxes that are near are alike.
+            axes = tuple((d, part[d]) for d in range(4) if held[d] != near)
+            if self._size(axes) <= _FEW:
+                hole, taken = self.enumerated(near, axes)
+                used |= taken
+            else:
+                hole, hits = self._probed(near, axes)
+                if hole is None:
+                    taken, other = self._next(hits, held, among, part, count >= _PATIENCE)
+                    used |= taken
+                    count += 1
+                    rest += space.subtract(part, other)
+            if hole is not None:
+                point = Point(*(hole.get(d, part[d][0][0]) for d in range(4)))
+                return Gap(box, among, point), used
         return None, used
+
+    def patterns(self, box: Box, among: int) -> Optional[set[int]]:
+        """For every packet of `box` the boxes of `among` that have it; None if that is too much to look at."""
+        near = among & self.meeting(box)
+        found = {near}
+        for d in range(4):
+            slots = self.axes[d].slots(box[d])
+            if sum(end - first for first, end, _low in slots) > _FEW:
+                return None
+            pieces = self.axes[d].pieces
+            here = {near & piece for first, end, _low in slots for piece in pieces[first:end]}
+            if len(found) * len(here) > _FEW:
+                return None
+            found = {mask & piece for mask in found for piece in here}
+        return found
+
+    def readable(self, gap: Gap) -> Point:
+        """A packet of the gap with values that people know."""
+        first = choose(gap.box, self.family, self._taste)
+        if not self.at(first) & gap.among:
+            return first
+        pieces = ((self.axes[d].piece(gap.point[d]),) for d in range(4))
+        return choose(
+            Box(*(spans.intersect(found, piece) for found, piece in zip(gap.box, pieces))), self.family, self._taste
+        )
 
     def _meeting_on(self, d: int, found: Ranges) -> int:
         return self.axes[d].meeting(found)
 
+    def _holding_on(self, d: int, found: Ranges) -> int:
+        return self.axes[d].holding(found)
+
     def _crossing_on(self, d: int, found: Ranges) -> int:
+        return self.meeting_on(d, found) & ~self.holding_on(d, found) & self.axes[d].sticking_out(found)
+
+    def _size(self, axes: Axes) -> int:
+        """How many products of pieces there are."""
+        size = 1
+        for d, found in axes:
+            size *= sum(end - first for first, end, _low in self.axes[d].slots(found))
+        return size
+
+    def _enumerated(self, near: int, axes: Axes) -> tuple[Optional[Hole], int]:
+        """Values that no box of `near` has together, or None and a part of `near` that has all of them."""
+        if not near:
+            return {}, 0
+        (d, found), rest = axes[0], axes[1:]
+        whole, taken = near, 0
+        for other, values in rest:
+            whole &= self.holding_on(other, values)
         axis = self.axes[d]
-        return self.meeting_on(d, found) & ~axis.holding(found) & axis.sticking_out(found)
+        for first, end, low in axis.slots(found):
+            for position in range(first, end):
+                mask = near & axis.pieces[position]
+                sure = mask & whole
+                if sure:
+                    if not sure & taken:
+                        taken |= sure & -sure
+                    continue
+                hole, more = self._enumerated(mask, rest) if mask else ({}, 0)
+                if hole is not None:
+                    return {**hole, d: max(low, axis.cuts[position])}, taken
+                taken |= more
+        return None, taken
 
-    def _probes(self, box: Box) -> Iterator[Point]:
-        yield choose(box, self.family, self._taste)
-        pick, between = self._random.choice, self._random.randint
+    def _probed(self, near: int, axes: Axes) -> tuple[Optional[Hole], int]:
+        """Values that no box of `near` has, if chance finds some; else boxes that have the last ones tried."""
+        chance, mask = self._random.random, near
         for _probe in range(_PROBES):
-            yield Point(*(between(*pick(found)) for found in box))
+            mask, hole = near, {}
+            for d, found in axes:
+                slots = self.axes[d].slots(found)
+                first, end, low = slots[int(chance() * len(slots))]
+                position = first + int(chance() * (end - first))
+                mask &= self.axes[d].pieces[position]
+                hole[d] = max(low, self.axes[d].cuts[position])
+            if not mask:
+                return hole, 0
+        return None, mask
 
-    def _readable(self, point: Point, box: Box) -> Point:
-        """A packet that meets the same boxes as this one, with values that people know."""
-        return choose(
-            Box(*(spans.intersect(box[d], (self.axes[d].piece(point[d]),)) for d in range(4))),
-            self.family,
-            self._taste,
-        )
-
-    def _best(self, hits: int, part: Box) -> int:
-        """Of the boxes in `hits`, one that leaves few pieces of `part`."""
+    def _next(self, hits: int, held: Sequence[int], among: int, part: Box, patient: bool) -> tuple[int, Box]:
+        """Of the boxes in `hits`, one that leaves few pieces of `part`; in the end together with others."""
         best, fewest = -1, 9
         for number in bits(hits, _COMPARED):
-            box = self.boxes[number]
-            pieces = sum(not spans.covers(box[d], part[d]) for d in range(4))
+            pieces = sum(not mask >> number & 1 for mask in held)
             if pieces < fewest:
                 best, fewest = number, pieces
-            if not pieces:
-                break
-        return best
+        return self._lifted(best, among, part) if patient else (1 << best, self.boxes[best])
 
     def _lifted(self, number: int, among: int, part: Box) -> tuple[int, Box]:
         """Box `number` together with those that equal it on three axes, on the axis where that takes most away."""

@@ -13,6 +13,7 @@ from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import conditions, match, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    ICMP,
     TYPES,
     FlatRule,
     Match,
@@ -24,7 +25,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table imp
 
 #: More protocols or message types than that are told by what is missing.
 _MANY_PROTOCOLS, _MANY_TYPES = 128, 16
-ICMP = {4: (1, "-p icmp -m icmp", "--icmp-type"), 6: (58, "-p ipv6-icmp -m icmp6", "--icmpv6-type")}
+_MESSAGES = {4: ("-p icmp -m icmp", "--icmp-type"), 6: ("-p ipv6-icmp -m icmp6", "--icmpv6-type")}
 REJECT = {4: ("icmp-port-unreachable", "icmp-admin-prohibited"), 6: ("icmp6-port-unreachable", "icmp6-adm-prohibited")}
 
 
@@ -52,7 +53,7 @@ def alternatives(services: tuple[Service, ...], family: int) -> tuple[Alternativ
         found += [Alternative(match.protocol_number(number, family)) for number in whole]
     for number, products in by_protocol.items():
         if number not in whole:
-            found += _messages(products, family) if number == ICMP[family][0] else _ports(number, products, family)
+            found += _messages(products, family) if number == ICMP[family] else _ports(number, products, family)
     return tuple(found)
 
 
@@ -76,7 +77,7 @@ def _ports(number: int, products: Sequence[Service], family: int) -> list[Altern
 
 def _messages(products: Sequence[Service], family: int) -> list[Alternative]:
     """iptables takes one type, or one type with one code, at a time."""
-    _number, way, option = ICMP[family]
+    way, option = _MESSAGES[family]
     codes: dict[int, Ranges] = {}
     for service in products:
         for low, high in service.types:

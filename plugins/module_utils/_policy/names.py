@@ -9,12 +9,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Callable, Generic, Optional, TypeVar
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ANY, FIREWALL
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 T = TypeVar("T")
 #: An address begins with a digit or contains a colon, so no name can be taken for one.
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
-RESERVED = ("any", "firewall")
+RESERVED = (ANY, FIREWALL)
 DEEPEST = 60
 
 

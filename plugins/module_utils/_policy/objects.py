@@ -15,7 +15,7 @@ from typing import Any, Optional
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import conditions, zones
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.addresses import AddressBook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Reader, entries, to_int
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import TYPES, FlatRule, Match
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ANY, FIREWALL, TYPES, FlatRule, Match
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import (
     Products,
@@ -23,39 +23,24 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services 
     helper_families,
 )
 
+#: Which packets an entry is about, and what every entry may say of itself.
+PACKET_KEYS = ("source", "destination", "service", "protocol", "ports", "source_ports")
+NOTE_KEYS = ("comment", "enabled")
 RULE_KEYS = (
     "name",
     "from",
     "to",
-    "source",
-    "destination",
-    "service",
-    "protocol",
-    "ports",
-    "source_ports",
+    *PACKET_KEYS,
     "types",
     "action",
     "log",
     "limit",
     "connections",
     "schedule",
-    "comment",
-    "enabled",
+    *NOTE_KEYS,
 )
 DEFAULT_KEYS = ("name", "from", "to", "action", "log")
-UNTRACKED_KEYS = (
-    "name",
-    "from",
-    "to",
-    "source",
-    "destination",
-    "service",
-    "protocol",
-    "ports",
-    "source_ports",
-    "comment",
-    "enabled",
-)
+UNTRACKED_KEYS = ("name", "from", "to", *PACKET_KEYS, *NOTE_KEYS)
 ACTIONS = ("accept", "drop", "reject")
 INLINE = ("protocol", "ports", "source_ports", "types")
 
@@ -90,15 +75,6 @@ class Rule:
         return dict(self.plain)
 
 
-def parse_rules(
-    raw: object, known: Collection[str], path: str = "firewall_policy.rules", books: Optional[Books] = None
-) -> tuple[tuple[Rule, ...], tuple[Problem, ...]]:
-    books = books or Books()
-    before = len(books.problems)
-    rules = read_rules(raw, known, path, books)
-    return rules, tuple(books.problems[before:])
-
-
 def read_rules(raw: object, known: Collection[str], path: str, books: Books) -> tuple[Rule, ...]:
     """Rules in their order; problems go to the books."""
     found = []
@@ -112,11 +88,7 @@ def read_untracked(raw: object, known: Collection[str], path: str, books: Books)
     """Exemptions from connection tracking: accepted both ways without a state."""
     found = []
     for reader in entries(raw, path, UNTRACKED_KEYS, books.problems):
-        if (
-            not reader.items("destination")
-            and zones.ANY not in reader.items("to")
-            and reader.items("to") != [zones.FIREWALL]
-        ):
+        if not reader.items("destination") and ANY not in reader.items("to") and reader.items("to") != [FIREWALL]:
             reason = "is missing, and exemptions are decided before the route is known"
             reader.problem("destination", None, reason, "Name the addresses, or write to: any.")
         rule = _rule(reader, known, books, stateless=True)
@@ -159,7 +131,7 @@ def _rule(reader: Reader, known: Collection[str], books: Books, name: str = "", 
     to_zones = zones.parse_pair(reader, "to", known, firewall=True)
     products = services(reader, books)
     matches = matching(reader, books, products)
-    if from_zones == (zones.FIREWALL,) == to_zones:
+    if from_zones == (FIREWALL,) == to_zones:
         remedy = "Remove the rule: lo is always accepted."
         reader.problem("to", reader.get("to"), "the firewall talks to itself over lo", remedy)
     action = reader.choice("action", ACTIONS, "accept")

@@ -7,16 +7,16 @@ All answers are exact. `firm` entries always decide; conditional ones may let a 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import space
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cells import Cell, Entry
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import bits
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Gap, bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
 
 #: Sets of entries up to this size are reduced until none can be left out; larger ones nobody reads name by name.
 _REDUCED = 40
@@ -49,12 +49,16 @@ class Order:
 
     def live_packet(self, number: int, cells: Optional[Iterable[Cell]] = None) -> Optional[Packet]:
         """A packet that no firm entry before this one matches."""
+        found = self._live(number, cells)
+        return None if found is None else found[0].packet(found[1])
+
+    def _live(self, number: int, cells: Optional[Iterable[Cell]] = None) -> Optional[tuple[Cell, Gap]]:
         for cell in self.where[number] if cells is None else cells:
             earlier = cell.firm & cell.before(number)
             for box in cell.boxes_of(number):
-                point, _used = cell.index.uncovered(box, earlier)
-                if point is not None:
-                    return cell.packet(point)
+                gap, _used = cell.index.uncovered(box, earlier)
+                if gap is not None:
+                    return cell, gap
         return None
 
     def alive(self, cell: Cell) -> int:
@@ -68,7 +72,7 @@ class Order:
         """All entries that never decide; they are forgotten."""
         found = []
         for number in sorted(self.where):
-            if self.live_packet(number) is None:
+            if self._live(number) is None:
                 found += self._hidden(number)
                 self.forget(number)
         return found
@@ -90,15 +94,15 @@ class Order:
                 self.forget(number)
         return found[::-1]
 
-    def decided(self, cell: Cell, box: Box, mask: int) -> Optional[tuple[Point, int]]:
+    def decided(self, cell: Cell, box: Box, mask: int) -> Optional[tuple[Gap, int]]:
         """A packet of `box` about which an entry of `mask` decides, and that entry."""
         for bit in bits(cell.index.meeting(box) & mask & cell.firm):
             part = space.intersect(box, cell.index.boxes[bit])
             if part is None:
                 continue
-            point, _used = cell.index.uncovered(part, cell.firm & ((1 << bit) - 1))
-            if point is not None:
-                return point, cell.owner[bit]
+            gap, _used = cell.index.uncovered(part, cell.firm & ((1 << bit) - 1))
+            if gap is not None:
+                return gap, cell.owner[bit]
         return None
 
     def _is_gone(self, number: int) -> bool:
@@ -152,12 +156,33 @@ class Order:
                 have = among(cell) & cell.mask_of(chosen)
                 if cell.index.uncovered(box, have)[0] is not None:
                     chosen.update(cell.owners(cell.index.uncovered(box, among(cell))[1]))
+        needed = self._needed(number, chosen, among) if 1 < len(chosen) <= _REDUCED else None
+        if needed is not None:
+            return needed
         return self._reduced(chosen, lambda rest: self._covered(number, lambda cell: among(cell) & cell.mask_of(rest)))
+
+    def _needed(self, number: int, chosen: Collection[int], among: Callable[[Cell], int]) -> Optional[tuple[int, ...]]:
+        """What `_reduced` finds, by counting who else has each packet; None where there is too much to count."""
+        alternatives: set[frozenset[int]] = set()
+        for cell in self.where[number]:
+            mask = among(cell) & cell.mask_of(chosen)
+            for box in cell.boxes_of(number):
+                found = cell.index.patterns(box, mask)
+                if found is None:
+                    return None
+                alternatives.update(frozenset(cell.owners(pattern)) for pattern in found)
+        kept = {other for several in alternatives if len(several) == 1 for other in several}
+        open_ones = [several for several in alternatives if not several & kept]
+        rest = {other for several in open_ones for other in several}
+        for other in sorted(rest, reverse=True):
+            if all(several & (rest - {other}) for several in open_ones):
+                rest.discard(other)
+        return tuple(sorted(kept | rest))
 
     def _reduced(self, chosen: Iterable[int], enough: Callable[[set[int]], bool]) -> tuple[int, ...]:
         """Without the ones that can be left out, later ones first."""
         kept = set(chosen)
-        if len(kept) <= _REDUCED:
+        if 1 < len(kept) <= _REDUCED:
             for number in sorted(kept, reverse=True):
                 if enough(kept - {number}):
                     kept.discard(number)
@@ -186,8 +211,8 @@ class Order:
         used = 0
         for box in cell.boxes_of(number):
             if cell.default != effect:
-                point, taken = cell.index.uncovered(box, earlier | alike)
-                if point is not None:
+                gap, taken = cell.index.uncovered(box, earlier | alike)
+                if gap is not None:
                     return None
                 used |= taken & alike
             for bit in bits(cell.index.meeting(box) & unlike):
@@ -196,8 +221,8 @@ class Order:
                     continue
                 # Whoever reaches this one, which decides otherwise, must have met one that decides alike.
                 sooner = alike & ((1 << bit) - 1)
-                point, taken = cell.index.uncovered(part, earlier | sooner)
-                if point is not None:
+                gap, taken = cell.index.uncovered(part, earlier | sooner)
+                if gap is not None:
                     return None
                 used |= taken & sooner
         return used

@@ -11,8 +11,8 @@ from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Ranges
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import ICMP, WITH_PORTS, Box, Point
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ICMP, WITH_PORTS, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
 
 #: Names for reading; fields.PROTOCOLS is what may be written.
 NAMES = {

@@ -9,13 +9,12 @@ from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import (
     PORT_PROTOCOLS,
-    PROTOCOLS,
     Reader,
+    number_of,
 )
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import ICMP
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.zones import FIREWALL
 
 KEYS = ("from", "to", "source", "destination", "protocol", "port", "source_port", "type", "code")
 #: One that hosts really choose (RFC 6056), where the question does not say.
@@ -52,7 +51,7 @@ def read_packet(
     if problems or source is None or destination is None or name is None:
         return None, tuple(problems)
     family = source.version
-    number = ICMP[family] if name == "icmp" else PROTOCOLS.get(name) or int(name)
+    number = number_of(name, family)
     kind = numbers["type"]
     packet = Packet(
         from_zone,

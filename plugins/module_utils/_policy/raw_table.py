@@ -7,14 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines, extras
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, Match, Service
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    ADDRESSES,
+    FIREWALL,
+    FlatRule,
+    Match,
+    Service,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines, mirrored
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import helper_families
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets import SetBook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table import Table
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ways import arriving
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.zones import FIREWALL
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ways import arriving, ways
 
 _HOOKS = {"input": "PREROUTING", "raw_prerouting": "PREROUTING", "output": "OUTPUT", "raw_output": "OUTPUT"}
 NOTRACK = "-j CT --notrack"
@@ -100,11 +105,23 @@ def _helped(ruleset: Ruleset, family: int) -> Iterator[tuple[str, Service, tuple
         for helper, service in rule.helpers if found else ():
             if found and family in helper_families(helper):
                 everywhere = Match(found.source, ADDRESSES[family], found.services)
-                yield helper, service, rule.from_zones, everywhere
+                yield helper, service, _sources_of(rule, ruleset, family), everywhere
     for entry in ruleset.flat.nat:
         for helper, service in entry.helpers if entry.family == family else ():
             if family in helper_families(helper):
                 yield helper, service, entry.from_zones, entry.match
+
+
+def _sources_of(rule: FlatRule, ruleset: Ruleset, family: int) -> tuple[str, ...]:
+    """The zones from which a packet can match the rule."""
+    found = (
+        way.names[0]
+        for way in ways(ruleset.flat_zones)
+        if way.names[0] in rule.from_zones
+        and way.names[1] in rule.to_zones
+        and way.narrow(rule.matches[family], family)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _first_hook(

@@ -73,6 +73,7 @@ def review(
         networks={zone.name: zone.networks for zone in ruleset.zones},
         default_zone=outside,
         zones=tuple(names.zones),
+        places=ruleset.flat_zones,
         defaults=pair_defaults(defaults),
         output=ruleset.options.output,
         own=tuple(own),

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import names, spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import library, names, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import PROTOCOLS, Reader, to_int
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import PORTS, TYPES, Ranges, Service
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.library import HELPERS, ICMP, SERVICES
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ICMP, PORTS, TYPES, Ranges, Service
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.library import HELPERS, SERVICES
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 KEYS = ("protocol", "ports", "source_ports", "types", "helper")
-ICMP_NUMBER = {4: 1, 6: 58}
 EVERY: tuple[Service, ...] = (Service(),)
 
 
@@ -147,7 +146,7 @@ def _icmp(reader: Reader, protocol: Optional[str]) -> Products:
         return NOTHING
     items = reader.items("types")
     if not items:
-        both = Service(1), Service(58)
+        both = Service(ICMP[4]), Service(ICMP[6])
         return Products((both[0],) if protocol == "icmp" else (), (both[1],))
     found: dict[int, list[Service]] = {4: [], 6: []}
     for item in items:
@@ -158,8 +157,8 @@ def _icmp(reader: Reader, protocol: Optional[str]) -> Products:
 
 def _kinds(reader: Reader, item: object, protocol: str) -> Iterable[tuple[int, Service]]:
     """A message by name stands for both families that have it; a number belongs to the protocol that is written."""
-    if isinstance(item, str) and item in ICMP:
-        kinds = [(family, kind) for family, kind in zip((4, 6), ICMP[item]) if kind is not None]
+    if isinstance(item, str) and item in library.ICMP:
+        kinds = [(family, kind) for family, kind in zip((4, 6), library.ICMP[item]) if kind is not None]
         kinds = [(family, kind) for family, kind in kinds if protocol == "icmp" or family == 6]
         if not kinds:
             reader.problem("types", item, "does not exist in ICMPv6", "Write protocol: icmp.")
@@ -167,14 +166,15 @@ def _kinds(reader: Reader, item: object, protocol: str) -> Iterable[tuple[int, S
         left, slash, right = str(item).partition("/")
         number, code = to_int(left), to_int(right) if slash else None
         if isinstance(item, bool) or number is None or number > 254 or (slash and (code is None or code > 255)):
-            reader.problem("types", item, "unknown type of ICMP", names.nearest(item, ICMP, "Write a name, 8 or 3/4."))
+            hint = names.nearest(item, library.ICMP, "Write a name, 8 or 3/4.")
+            reader.problem("types", item, "unknown type of ICMP", hint)
             return []
         kinds = [(4 if protocol == "icmp" else 6, (number, code))]
     return [
         (
             family,
             Service(
-                ICMP_NUMBER[family],
+                ICMP[family],
                 types=((kind[0], kind[0]),),
                 codes=TYPES if kind[1] is None else ((kind[1], kind[1]),),
             ),

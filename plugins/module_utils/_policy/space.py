@@ -10,23 +10,20 @@ the one packet there is. So any protocol is one range, and a protocol without po
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
+    ICMP,
     PORTS,
     TYPES,
+    WITH_PORTS,
     Match,
     Ranges,
     Service,
 )
 
-TCP, UDP, SCTP = 6, 17, 132
-WITH_PORTS = (TCP, UDP, SCTP)
-#: The ICMP of each family. In the other family its number is a protocol like any other.
-ICMP = {4: 1, 6: 58}
 SERVICES: Ranges = ((0, (256 << 16) - 1),)
 
 
@@ -143,37 +140,6 @@ def merged(found: Iterable[Box]) -> list[Box]:
             groups.setdefault(replace(box, d, ()), []).extend(box[d])
         rest = [replace(box, d, spans.normal(pairs)) for box, pairs in groups.items()]
     return rest
-
-
-@dataclass(frozen=True)
-class Space:
-    """A union of boxes, which may overlap. Empty exactly when it has none."""
-
-    boxes: tuple[Box, ...] = ()
-
-    @classmethod
-    def of(cls, match: Match, family: int) -> Space:
-        return cls(boxes(match, family))
-
-    def __bool__(self) -> bool:
-        return bool(self.boxes)
-
-    def __or__(self, other: Space) -> Space:
-        return Space(self.boxes + other.boxes)
-
-    def __and__(self, other: Space) -> Space:
-        pairs = (intersect(mine, theirs) for mine in self.boxes for theirs in other.boxes)
-        return Space(tuple(box for box in pairs if box is not None))
-
-    def __sub__(self, other: Space) -> Space:
-        return Space(tuple(subtract_all(self.boxes, other.boxes)))
-
-    def __le__(self, other: Space) -> bool:
-        """Subset."""
-        return not self - other
-
-    def __contains__(self, point: Point) -> bool:
-        return any(contains(box, point) for box in self.boxes)
 
 
 def subtract_all(left: Iterable[Box], right: Iterable[Box]) -> list[Box]:

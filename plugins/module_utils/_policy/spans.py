@@ -36,17 +36,23 @@ def union(*parts: Ranges) -> Ranges:
 
 
 def intersect(left: Ranges, right: Ranges) -> Ranges:
-    if left is right:
-        return left
+    if left is right or not left or not right:
+        return left and right
+    # Most sets of a policy are everything, or one range.
+    for one, other in ((left, right), (right, left)):
+        if len(one) == 1 and one[0][0] <= other[0][0] and other[-1][1] <= one[0][1]:
+            return other
     found: list[tuple[int, int]] = []
     i = j = 0
     while i < len(left) and j < len(right):
-        low, high = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
-        if low <= high:
-            found.append((low, high))
-        if left[i][1] < right[j][1]:
+        (first, last), (begin, end) = left[i], right[j]
+        if last < end:
+            if begin <= last:
+                found.append((first if first > begin else begin, last))
             i += 1
         else:
+            if first <= end:
+                found.append((first if first > begin else begin, end))
             j += 1
     return tuple(found)
 

@@ -10,23 +10,24 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import FIREWALL, span
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import span
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import (
     PORT_PROTOCOLS,
     PROTOCOLS,
     Reader,
+    number_of,
     to_int,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
+    ANY,
+    FIREWALL,
     PORTS,
     TYPES,
     Ranges,
     Service,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import ICMP
 
-ANY = "any"
 Spans = Mapping[int, Ranges]
 
 
@@ -94,7 +95,7 @@ def _short(text: str, family: int) -> tuple[Service, ...]:
     protocol, slash, ports = text.lower().partition("/")
     if protocol not in PROTOCOLS:
         return ()
-    number = _number(protocol, family)
+    number = number_of(protocol, family)
     if not slash:
         return (Service(number),)
     ends = [to_int(end) for end in ports.split("-")]
@@ -114,7 +115,7 @@ def _protocol(reader: Reader) -> Mapping[int, tuple[Service, ...]]:
     return {
         family: (
             Service(
-                _number(protocol, family) if protocol else None,
+                number_of(protocol, family) if protocol else None,
                 spans.normal(sources) or PORTS,
                 spans.normal(ports) or PORTS,
                 types,
@@ -132,7 +133,3 @@ def _icmp(reader: Reader, key: str, protocol: Optional[str]) -> Ranges:
     if protocol != "icmp":
         reader.problem(key, value, "belongs to ICMP", "Add protocol: icmp.")
     return ((value, value),)
-
-
-def _number(protocol: str, family: int) -> int:
-    return PROTOCOLS.get(protocol) or (ICMP[family] if protocol == "icmp" else int(protocol))

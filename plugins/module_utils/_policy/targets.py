@@ -9,7 +9,13 @@ from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Reader, to_int
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import PORTS, Match, Ranges, Service
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    PORTS,
+    WITH_PORTS,
+    Match,
+    Ranges,
+    Service,
+)
 
 
 def to_ports(reader: Reader, matches: Mapping[int, Match]) -> Optional[tuple[int, int]]:
@@ -39,7 +45,7 @@ def block(found: Ranges, family: int) -> Optional[int]:
 
 
 def _has_ports(service: Service) -> bool:
-    return service.protocol in (6, 17, 132) and service.ports != PORTS
+    return service.protocol in WITH_PORTS and service.ports != PORTS
 
 
 def _length(ports: Ranges) -> int:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat, Ranges
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import WITH_PORTS, Box
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import WITH_PORTS, FlatNat, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
 
 
 @dataclass(frozen=True)

@@ -13,37 +13,24 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.addresses
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Net, Reader, entries
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
+    ANY,
     FlatNat,
     Match,
     Service,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import (
     INLINE,
+    NOTE_KEYS,
+    PACKET_KEYS,
     Books,
     matching,
     plain,
     services,
     unique,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import Products
 
-NAT_KEYS = (
-    "name",
-    "type",
-    "from",
-    "to",
-    "source",
-    "destination",
-    "service",
-    "protocol",
-    "ports",
-    "source_ports",
-    "to_address",
-    "to_port",
-    "comment",
-    "enabled",
-)
+NAT_KEYS = ("name", "type", "from", "to", *PACKET_KEYS, "to_address", "to_port", *NOTE_KEYS)
 TYPES = ("snat", "dnat", "one_to_one", "none")
 #: Keys that a type has no use for, and why.
 FOREIGN: Mapping[str, Mapping[str, str]] = {
@@ -75,22 +62,6 @@ class Surroundings:
     #: The shared addresses; None when they are not known.
     vips: Optional[Sets] = None
     own: Sets = NOTHING
-
-
-def parse_nat(
-    raw: object,
-    known: Collection[str],
-    vips: Optional[Collection[object]] = None,
-    path: str = "firewall_policy.nat",
-    zone_networks: Optional[Mapping[str, Collection[Net]]] = None,
-    books: Optional[Books] = None,
-) -> tuple[tuple[Nat, ...], tuple[Problem, ...]]:
-    """`vips`: the shared addresses a SNAT may use (None: unknown, not checked)."""
-    books = books or Books()
-    before = len(books.problems)
-    networks = {name: sets_of(nets) for name, nets in (zone_networks or {}).items()}
-    around = Surroundings(tuple(known), networks, shared(vips, books), books.addresses.own)
-    return read_nat(raw, path, books, around), tuple(books.problems[before:])
 
 
 def shared(vips: Optional[Collection[object]], books: Books) -> Optional[Sets]:
@@ -145,7 +116,7 @@ class _Entry:
         self.name, self.kind, self.reader, self.books, self.around = name, kind, reader, books, around
         self.before = len(books.problems)
         reader.filled("from", "to", "source", "destination", "service")
-        default = () if kind == "one_to_one" else (zones.ANY,)
+        default = () if kind == "one_to_one" else (ANY,)
         self.written = zones.parse_pair(reader, "from", around.zones, default=default)
         self.from_zones = zones.expand(self.written, around.zones)
         self.to_zones = zones.expand(zones.parse_pair(reader, "to", around.zones, default=self._to()), around.zones)
@@ -153,7 +124,7 @@ class _Entry:
         self.matches = matching(reader, books, self.products)
 
     def _to(self) -> tuple[str, ...]:
-        return self.written if self.kind == "one_to_one" and self.written else (zones.ANY,)
+        return self.written if self.kind == "one_to_one" and self.written else (ANY,)
 
     def flats(self) -> tuple[FlatNat, ...]:
         if self.kind == "none":
@@ -222,7 +193,7 @@ class _Entry:
         )
 
     def _derived_source(self) -> Mapping[int, Match]:
-        if self.reader.items("source") or zones.ANY in self.written:
+        if self.reader.items("source") or ANY in self.written:
             return self.matches
         # netfilter does not know the incoming interface in POSTROUTING, so a zone can only stand for its prefixes.
         networks = [self.around.networks.get(zone, NOTHING) for zone in self.from_zones]

@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatZone, Match, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL, FlatZone, Match, Ranges
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import narrowed
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.zones import FIREWALL
 
 
 class Way(NamedTuple):

@@ -10,13 +10,17 @@ from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import names, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Net, Reader, valid_zone
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, FlatZone, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    ADDRESSES,
+    ANY,
+    FIREWALL,
+    FlatZone,
+    Ranges,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 KEYS = ("interfaces", "networks", "within", "antispoof", "bogons")
 ANTISPOOF = ("strict", "loose", "off")
-FIREWALL = "firewall"
-ANY = "any"
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import judged_once
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import ruleset, spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.question import read_packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import policy_id, render
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Trace, trace
 
 RULE = {"name": "r", "from": "lan", "to": "wan"}
 SNAT = {"name": "n", "to": "wan", "source": "net.lan"}
@@ -151,6 +156,8 @@ WEB = {"name": "web", "from": "wan", "to": "lan", "destination": "198.51.100.80"
 HIDDEN = {"name": "no-mail", "from": "lan", "to": "wan", "service": "smtp", "action": "drop"}
 PUBLISH = {"name": "pub", "type": "dnat", "from": "wan", "destination": "192.0.2.1", "service": "https"}
 SERVED = {**PUBLISH, "to_address": "198.51.100.80"}
+GUEST = {"name": "guest", "from": "guests", "to": "wan"}
+GUESTS = {"guests": {"within": "lan", "networks": ["198.51.100.128/25"]}}
 
 
 def written(policy: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +182,11 @@ def judged(changed: Callable[..., model.Loaded], **policy: Any) -> list[tuple[st
         ({"rules": [OUT], "services": {"old": "ssh"}}, [("warning", "policy-unused-object", "services.old")]),
         ({"rules": [OUT], "nat": [SERVED]}, [("warning", "policy-nat-unpublished", "nat[0]")]),
         ({"rules": [OUT, WEB], "nat": [SERVED]}, []),
+        ({"rules": [{**GUEST, "source": "198.51.100.200"}], "zones": GUESTS}, []),
+        (
+            {"rules": [{**GUEST, "source": "198.51.100.20"}], "zones": GUESTS},
+            [("error", "policy-never-matching", "rules[0]")],
+        ),
     ],
 )
 def test_findings_are_problems_of_the_inventory(
@@ -233,3 +245,69 @@ def test_the_analysis_waits_for_rules_that_can_be_read(changed: Callable[..., mo
 def test_what_is_for_the_analysis_does_not_reach_the_role(changed: Callable[..., model.Loaded]) -> None:
     cluster = changed(written({"rules": [OUT], "accepted": [], "assertions": []})).clusters[0]
     assert set(cluster.policy.as_dicts()) == {"rules", "nat"}
+
+
+def test_findings_are_computed_once_for_all_hosts(hosts: dict[str, Any], tmp_path: Path) -> None:
+    for host in hosts.values():
+        host["firewall_policy"] = {"outside": "wan", "rules": [OUT, HIDDEN]}
+    alone = model.load(hosts).problems
+    first = model.load(hosts, judge=judged_once(str(tmp_path), hosts)).problems
+    (kept,) = tmp_path.iterdir()
+    assert first == alone
+    # Whoever comes next takes what is there.
+    kept.write_text(json.dumps([{**entry, "reason": "as told"} for entry in json.loads(kept.read_text())]))
+    (found,) = model.load(hosts, judge=judged_once(str(tmp_path), hosts)).problems
+    assert found.reason == "as told"
+    hosts["fw2"]["firewall_policy"]["rules"] = hosts["fw1"]["firewall_policy"]["rules"] = [HIDDEN, OUT]
+    assert model.load(hosts, judge=judged_once(str(tmp_path), hosts)).problems == ()
+
+
+# --- questions about packets
+
+
+def asked(cluster: model.Cluster, **packet: Any) -> Trace:
+    policy = model.question.policy(cluster)
+    found, problems = read_packet(packet, policy.context.zone_names)
+    assert problems == ()
+    assert found is not None
+    return trace(policy, found)
+
+
+@pytest.mark.parametrize(
+    ("packet", "rule", "path"),
+    [
+        (
+            {"from": "mgmt", "source": "203.0.113.9", "destination": "203.0.113.2", "protocol": "tcp", "port": 22},
+            "administrators",
+            "management",
+        ),
+        (
+            {"from": "sync0", "source": "203.0.113.65", "destination": "203.0.113.66", "protocol": "udp", "port": 3780},
+            "conntrackd sync0 in",
+            "cluster rule of fw2",
+        ),
+        (
+            {"from": "wan", "source": "192.0.2.77", "destination": "192.0.2.1", "protocol": "udp", "port": 53},
+            "dns",
+            "firewall_policy[edge].untracked[0]",
+        ),
+    ],
+)
+def test_what_the_cluster_needs_is_told(
+    changed: Callable[..., model.Loaded], packet: dict[str, Any], rule: str, path: str
+) -> None:
+    dns = {"name": "dns", "from": "wan", "to": "firewall", "destination": "vips", "protocol": "udp", "ports": 53}
+    other = {"fw2.firewall_node.interfaces": {"mgmt": "ens1", "sync0": "ens2"}}
+    (cluster,) = changed({**written({"rules": [OUT], "untracked": [dns]}), **other}).clusters
+    found = asked(cluster, **packet)
+    assert (found.action, found.conditional) == ("accept", ())
+    assert found.rule is not None
+    assert (found.rule.name, found.rule.path) == (rule, path)
+
+
+def test_variables_of_the_role_count(changed: Callable[..., model.Loaded]) -> None:
+    ping = {"from": "wan", "source": "192.0.2.77", "destination": "192.0.2.1", "protocol": "icmp"}
+    for rate, actions in (("5/minute", {"accept", "drop"}), (False, {"drop"})):
+        variables = {"cluster.role_variables": {"iptables_echo_rate": rate}}
+        (cluster,) = changed({**written({"rules": [OUT]}), **variables}).clusters
+        assert asked(cluster, **ping).actions == actions

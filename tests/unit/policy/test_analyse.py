@@ -19,15 +19,37 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet im
 
 from . import tiny
 
-POLICIES = st.one_of(tiny.policies(empty=True), tiny.dense())
-CONTEXTS = st.sampled_from([Context(), Context(defaults={("wan", "lan"): "accept", ("lan", "wan"): "reject"})])
+DEFAULTS = {("wan", "lan"): "accept", ("lan", "wan"): "reject"}
+CONTEXTS = st.sampled_from([Context(), Context(defaults=DEFAULTS)])
+NESTED = st.sampled_from([Context(places=tiny.PLACES), Context(places=tiny.PLACES, defaults=DEFAULTS)])
+#: Rules, and what they stand in.
+SITES = st.one_of(
+    st.tuples(tiny.policies(empty=True), CONTEXTS),
+    st.tuples(tiny.dense(), CONTEXTS),
+    st.tuples(tiny.policies(empty=True, pairs=tiny.NESTED_SIDES), NESTED),
+)
+SMALL_SITES = st.one_of(
+    st.tuples(tiny.policies(most=5, empty=True), CONTEXTS),
+    st.tuples(tiny.dense(most=6), CONTEXTS),
+    st.tuples(tiny.policies(most=5, empty=True, pairs=tiny.NESTED_SIDES), NESTED),
+)
 #: family, pair of zones, packet
 Spot = tuple[int, tuple[str, str], Packet]
 
 
+def spots(context: Context) -> list[Spot]:
+    return _spots(bool(context.places))
+
+
 @cache
-def spots() -> list[Spot]:
-    return [(family, pair, packet) for family in (4, 6) for pair in tiny.PAIRS for packet in tiny.headers(family)]
+def _spots(nested: bool) -> list[Spot]:
+    return [
+        (family, pair, packet)
+        for family in (4, 6)
+        for pair in (tiny.NESTED_PAIRS if nested else tiny.PAIRS)
+        for packet in tiny.headers(family)
+        if not nested or (tiny.lives(pair[0], packet.source) and tiny.lives(pair[1], packet.destination))
+    ]
 
 
 def matching(rules: Sequence[FlatRule], spot: Spot) -> list[FlatRule]:
@@ -51,7 +73,7 @@ class Oracle:
         self.rules = rules
         self.context = context
         # Spots with the same list of matching rules need to be looked at once only.
-        self.kinds = {(spot[1], tuple(rule.name for rule in matching(rules, spot))) for spot in spots()}
+        self.kinds = {(spot[1], tuple(rule.name for rule in matching(rules, spot))) for spot in spots(context)}
         self.named = {rule.name: rule for rule in rules}
 
     def hidden(self) -> set[str]:
@@ -104,8 +126,9 @@ def about(found: Sequence[Finding], *kinds: str) -> set[str]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(POLICIES, CONTEXTS)
-def test_what_never_decides_is_found_and_nothing_else(rules: tuple[FlatRule, ...], context: Context) -> None:
+@given(SITES)
+def test_what_never_decides_is_found_and_nothing_else(site: tuple[tuple[FlatRule, ...], Context]) -> None:
+    rules, context = site
     found, oracle = analyse(rules, (), context), Oracle(rules, context)
     assert about(found, "never-matching") == oracle.never()
     assert about(found, "shadowed") == oracle.shadowed()
@@ -118,8 +141,9 @@ def subsets(names: frozenset[str]) -> Iterator[frozenset[str]]:
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.one_of(tiny.policies(most=5, empty=True), tiny.dense(most=6)), CONTEXTS)
-def test_any_of_what_is_redundant_can_go_and_nothing_more(rules: tuple[FlatRule, ...], context: Context) -> None:
+@given(SMALL_SITES)
+def test_any_of_what_is_redundant_can_go_and_nothing_more(site: tuple[tuple[FlatRule, ...], Context]) -> None:
+    rules, context = site
     oracle = Oracle(rules, context)
     gone = frozenset(about(analyse(rules, (), context), "shadowed", "redundant", "never-matching"))
     before = oracle.verdicts(frozenset())
@@ -131,10 +155,10 @@ def test_any_of_what_is_redundant_can_go_and_nothing_more(rules: tuple[FlatRule,
 
 
 @settings(max_examples=150, deadline=None)
-@given(POLICIES, CONTEXTS)
-def test_every_finding_shows_a_packet_and_the_rules_that_it_takes(
-    rules: tuple[FlatRule, ...], context: Context
-) -> None:
+@given(SITES)
+def test_every_finding_shows_a_packet_and_the_rules_that_it_takes(site: tuple[tuple[FlatRule, ...], Context]) -> None:
+    rules, context = site
+    everywhere = spots(context)
     named = {rule.name: rule for rule in rules}
     for each in analyse(rules, (), context):
         if each.kind == "never-matching":
@@ -143,6 +167,9 @@ def test_every_finding_shows_a_packet_and_the_rules_that_it_takes(
         spot = (each.packet.family, (each.packet.from_zone, each.packet.to_zone), each.packet)
         rule, by = named[each.rules[0].name], [named[place.name] for place in each.rules[1:]]
         assert rule in matching(rules, spot)
+        if context.places:
+            assert tiny.lives(each.packet.from_zone, each.packet.source)
+            assert tiny.lives(each.packet.to_zone, each.packet.destination)
         decider = decides(rules, spot)
         if each.kind == "shadowed":
             assert decider in by
@@ -151,17 +178,17 @@ def test_every_finding_shows_a_packet_and_the_rules_that_it_takes(
             assert decider == by[0] and decider.action != rule.action
         if each.kind in ("shadowed", "redundant") and by and by[0].path < rule.path:
             assert decider in rules[: rules.index(rule)]
-            assert_hides(by, rule)
+            assert_hides(by, rule, everywhere)
             if each.kind == "redundant":
                 assert {one.action for one in by} == {rule.action}
-                assert_needed(by, rule)
+                assert_needed(by, rule, everywhere)
 
 
-def assert_hides(by: Sequence[FlatRule], rule: FlatRule) -> None:
-    assert all(matching(by, spot) for spot in spots() if matching([rule], spot))
+def assert_hides(by: Sequence[FlatRule], rule: FlatRule, everywhere: Sequence[Spot]) -> None:
+    assert all(matching(by, spot) for spot in everywhere if matching([rule], spot))
 
 
-def assert_needed(by: Sequence[FlatRule], rule: FlatRule) -> None:
+def assert_needed(by: Sequence[FlatRule], rule: FlatRule, everywhere: Sequence[Spot]) -> None:
     for one in by:
         rest = [each for each in by if each is not one]
-        assert not all(matching(rest, spot) for spot in spots() if matching([rule], spot))
+        assert not all(matching(rest, spot) for spot in everywhere if matching([rule], spot))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.assertions import parse_assertions
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.check import check
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
@@ -18,6 +19,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
     ADDRESSES,
     FlatNat,
     FlatRule,
+    FlatZone,
     Match,
     Service,
 )
@@ -213,6 +215,46 @@ def test_without_a_way_out_it_cannot_be_decided() -> None:
     policy = replace(POLICY, context=replace(CONTEXT, default_zone=""))
     (found,) = broken({"name": "a", "from": "lan", "to": "203.0.113.9", "expect": "accept"}, policy=policy)
     assert "no zone has a network with 203.0.113.9" in found.text
+
+
+LAB = one("198.51.100.64/26")
+PREFIXES = replace(
+    POLICY,
+    rules=(rule("lab-out", "lab", "wan", Match(ANY4, ANY4)), rule("into-lab", "wan", "lab", Match(ANY4, ANY4))),
+    context=replace(
+        CONTEXT,
+        networks={**CONTEXT.networks, "lab": (ipaddress.ip_network("198.51.100.64/26"),)},
+        places=(
+            FlatZone("wan", ("eth1",)),
+            FlatZone("lan", ("eth2",), {4: spans.subtract(ANY4, LAB), 6: ADDRESSES[6]}),
+            FlatZone("lab", ("eth2",), {4: LAB, 6: ()}),
+            FlatZone("dmz", ("eth3",)),
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("assertion", "text"),
+    [
+        ({"from": "lan", "to": "wan", "expect": "drop"}, None),
+        ({"from": "lab", "to": "wan", "expect": "accept"}, None),
+        ({"from": "wan", "to": "198.51.100.0/26", "expect": "drop"}, None),
+        ({"from": "wan", "to": "198.51.100.64/26", "expect": "accept"}, None),
+        ({"from": "wan", "to": "lan", "expect": "drop"}, None),
+        ({"from": "wan", "to": "lan", "destination": "198.51.100.70", "expect": "drop"}, "is about no packet"),
+        ({"from": "lab", "to": "wan", "source": "198.51.100.5", "expect": "accept"}, "is about no packet"),
+        ({"from": "lab", "to": "wan", "source": "2001:db8:4::1", "expect": "accept"}, "is about no packet"),
+        ({"from": "wan", "to": "198.51.100.0/25", "expect": "drop"}, "rule 'into-lab' accepts"),
+    ],
+)
+def test_a_packet_is_of_the_zone_that_has_its_address(assertion: dict[str, Any], text: str | None) -> None:
+    names = replace(NAMES, zones=(*NAMES.zones, "lab"), rules=("lab-out", "into-lab"))
+    parsed, problems = parse_assertions([{"name": "a", **assertion}], names, "a")
+    assert problems == ()
+    found = check(parsed, PREFIXES)
+    assert [text in each.text for each in found if text] == [True] * bool(text)
+    assert bool(found) == bool(text)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.analyse import analyse
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings import (
@@ -26,6 +27,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
     ADDRESSES,
     FlatNat,
     FlatRule,
+    FlatZone,
     Log,
     Match,
     Ranges,
@@ -132,6 +134,73 @@ LIMIT, LOGGED = {"conditions": ("1/second",)}, {"log": Log("seen")}
 )
 def test_rules(found: list[tuple[Any, ...]], wanted: list[tuple[str, str, str]]) -> None:
     assert short(analyse(rules(*found), (), Context())) == wanted
+
+
+GUESTS = Context(
+    places=(
+        FlatZone("wan", ("eth1",)),
+        FlatZone("dmz", ("eth2",), {4: spans.subtract(EVERY, net("198.51.100.128/25")), 6: ADDRESSES[6]}),
+        FlatZone("guests", ("eth2",), {4: net("198.51.100.128/25"), 6: ()}),
+    )
+)
+TO_GUESTS, FROM_GUESTS = {"to_zones": ("guests",)}, {"from_zones": ("guests",), "to_zones": ("wan",)}
+FROM_DMZ = {"from_zones": ("dmz",), "to_zones": ("wan",)}
+HALF = net("198.51.100.128/25")
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        # No address of the rule is one of the zone: neither as a source nor as a destination.
+        ([("accept", SERVER, EVERY, WEB, FROM_GUESTS)], [("never-matching", "error", "a")]),
+        ([("accept", EVERY, SERVER, WEB, TO_GUESTS)], [("never-matching", "error", "a")]),
+        ([("accept", HALF, EVERY, WEB, FROM_DMZ)], [("never-matching", "error", "a")]),
+        ([("accept", LAN, EVERY, WEB, FROM_GUESTS)], []),
+        # What looks wider than another rule is not wider where the zone ends.
+        (
+            [("drop", HALF, EVERY, ALL, {**FROM_GUESTS, **LOGGED}), ("accept", LAN, EVERY, WEB, FROM_GUESTS)],
+            [("shadowed", "error", "b a")],
+        ),
+        ([("drop", HALF, EVERY, ALL, {**FROM_GUESTS, **LOGGED}), ("accept", LAN, EVERY, WEB, FROM_DMZ)], []),
+        (
+            [("accept", EVERY, HALF, WEB, TO_GUESTS), ("accept", EVERY, LAN, tcp(80), TO_GUESTS)],
+            [("redundant", "warning", "b a")],
+        ),
+        # Ranges cross on paper only.
+        (
+            [
+                ("drop", EVERY, net("198.51.100.64/26", "198.51.100.128/26"), WEB, {**TO_GUESTS, **LOGGED}),
+                ("accept", EVERY, HALF, tcp(80), TO_GUESTS),
+            ],
+            [],
+        ),
+        # Hidden in one of two zones of the same interface.
+        (
+            [
+                ("drop", EVERY, HALF, ALL, {**TO_GUESTS, **LOGGED}),
+                ("accept", EVERY, LAN, WEB, {"to_zones": ("dmz", "guests")}),
+            ],
+            [],
+        ),
+    ],
+)
+def test_rules_of_zones_of_prefixes(found: list[tuple[Any, ...]], wanted: list[tuple[str, str, str]]) -> None:
+    seen = analyse(rules(*found), (), GUESTS)
+    assert short(seen) == wanted
+    for each in seen:
+        if each.kind == "never-matching":
+            assert each.text.endswith("matches no packet at all: its zones have none of its addresses")
+
+
+def test_translations_of_zones_of_prefixes() -> None:
+    first = FlatNat("s", "nat[s]", "snat", 4, (), ("guests",), Match(EVERY, EVERY), to_addresses=net("192.0.2.1")[0])
+    assert short(analyse((), [replace(first, match=Match(EVERY, SERVER))], GUESTS)) == [
+        ("never-matching", "error", "s")
+    ]
+    # In dmz nothing hides it, in guests the first entry does.
+    rest = replace(first, name="t", path="nat[t]", to_zones=("guests", "dmz"), to_addresses=net("192.0.2.3")[0])
+    assert analyse((), [first, rest], GUESTS) == ()
+    assert short(analyse((), [first, replace(rest, to_zones=("guests",))], GUESTS)) == [("nat-hidden", "error", "t s")]
 
 
 def test_a_finding_says_what_why_and_shows_it() -> None:

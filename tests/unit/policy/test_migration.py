@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset i
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.shared import shared
 
 from .test_guide import INVENTORIES, blocks, load
-from .test_packets import LOADER, SERVER, World, pytestmark
+from .test_packets import POLICY, SERVER, World, pytestmark
 
 __all__ = ["pytestmark"]
 
@@ -64,11 +63,6 @@ class Gateway(World):
         for name, found in ADDRESSES.items():
             for address in found:
                 self.run(name, "ip", "address", "add", f"{address}/32", "dev", "eth0")
-            command = [*self.enter(name), sys.executable, "-c", SERVER, *PORTS]
-            self.servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-            output = self.servers[-1].stdout
-            assert output is not None
-            assert output.readline() == "ready\n"
         self.run("fw", "ip", "route", "add", "203.0.113.128/25", "via", "192.0.2.9")
 
     def old(self) -> None:
@@ -83,7 +77,7 @@ class Gateway(World):
         files = shared(files) if beside else files
         for file, text in {**files, "SHA256SUMS": manifest(files)}.items():
             (self.directory / file).write_text(text, encoding="utf-8")
-        self.run("fw", sys.executable, "-B", str(LOADER), "load")
+        self.loader("load")
         self.gate(True)
 
     def answers(self) -> list[tuple[str, ...]]:
@@ -107,7 +101,7 @@ def variables(without: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    made = Gateway(tmp_path_factory.mktemp("gateway"))
+    made = Gateway(tmp_path_factory.mktemp("gateway"), POLICY, SERVER, PORTS)
     made.prepare()
     yield made
     made.close()

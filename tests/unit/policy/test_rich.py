@@ -210,6 +210,22 @@ def test_helpers_look_at_accepted_services_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "helped"),
+    [
+        ({"source": "198.51.100.200"}, True),
+        ({"source": "198.51.100.7"}, False),  # no guest has it
+        ({"from": "any", "source": "198.51.100.7"}, True),
+        ({"from": "wan", "to": "guests", "destination": "198.51.100.7"}, False),
+        ({"from": "wan", "to": ["guests", "lan"], "destination": "198.51.100.7"}, True),
+    ],
+)
+def test_a_rule_that_no_packet_matches_needs_no_helper(rule: dict[str, Any], helped: bool) -> None:
+    zones = {**ZONES, "guests": {"within": "lan", "networks": ["198.51.100.128/25"]}}
+    found = {"name": "r", "from": "guests", "to": "wan", "service": "ftp", **rule}
+    assert ("--helper ftp" in compiled(zones=zones, rules=[found])["rules.v4"]) == helped
+
+
+@pytest.mark.parametrize(
     ("entry", "hook", "line"),
     [
         (

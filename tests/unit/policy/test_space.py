@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -21,9 +22,41 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Index, bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import choose, from_point
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Space
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
 
 from . import tiny
+
+
+@dataclass(frozen=True)
+class Space:
+    """A union of boxes, which may overlap. Empty exactly when it has none."""
+
+    boxes: tuple[Box, ...] = ()
+
+    @classmethod
+    def of(cls, match: Match, family: int) -> Space:
+        return cls(space.boxes(match, family))
+
+    def __bool__(self) -> bool:
+        return bool(self.boxes)
+
+    def __or__(self, other: Space) -> Space:
+        return Space(self.boxes + other.boxes)
+
+    def __and__(self, other: Space) -> Space:
+        pairs = (space.intersect(mine, theirs) for mine in self.boxes for theirs in other.boxes)
+        return Space(tuple(box for box in pairs if box is not None))
+
+    def __sub__(self, other: Space) -> Space:
+        return Space(tuple(space.subtract_all(self.boxes, other.boxes)))
+
+    def __le__(self, other: Space) -> bool:
+        """Subset."""
+        return not self - other
+
+    def __contains__(self, point: Point) -> bool:
+        return any(space.contains(box, point) for box in self.boxes)
+
 
 NUMBERS = st.sets(st.integers(0, 12))
 FAMILIES = st.sampled_from([4, 6])
@@ -101,14 +134,15 @@ def test_the_index_says_the_same_as_every_box_asked_by_itself(data: st.DataObjec
     assert list(bits(index.meeting(box))) == [n for n, b in enumerate(boxes) if space.intersect(b, box)]
     assert list(bits(index.crossing(box))) == [n for n, b in enumerate(boxes) if crosses(b, box)]
 
-    point, used = index.uncovered(box, among)
+    gap, used = index.uncovered(box, among)
     assert used & ~among == 0
     rest = Space((box,)) - Space(tuple(chosen))
-    assert (point is None) == (not rest)
-    if point is None:
+    assert (gap is None) == (not rest)
+    if gap is None:
         assert Space((box,)) <= Space(tuple(boxes[number] for number in bits(used)))
     else:
-        assert point in rest
+        assert gap.point in rest
+        assert index.readable(gap) in rest
 
 
 def crosses(left: Box, right: Box) -> bool:
@@ -128,9 +162,10 @@ def test_many_boxes_that_cover_together_are_seen_as_one() -> None:
     target = Box(all_hosts, all_hosts, space.SERVICES, PORTS)
     assert index.uncovered(target, (1 << 300) - 1)[0] is None
     hole = (1 << 600) - 1 ^ 1 << 7 ^ 1 << 311
-    point, _used = index.uncovered(target, hole)
-    assert point is not None
-    assert (point.source, point.destination) == (7, 11)
+    gap, _used = index.uncovered(target, hole)
+    assert gap is not None
+    assert (gap.point.source, gap.point.destination) == (7, 11)
+    assert index.readable(gap)[:2] == (7, 11)
 
 
 WEB = Service(6, ports=((443, 443),))

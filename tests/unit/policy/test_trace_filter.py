@@ -60,6 +60,13 @@ def test_addresses_of_the_node_end_there(raw: dict[str, Any]) -> None:
     assert ask({**mine, "destination": "192.0.2.1"}, raw)["to"] == "firewall"
 
 
+def test_what_decides_before_the_rules_of_the_role_is_told(raw: dict[str, Any]) -> None:
+    echo = {"from": "wan", "source": "203.0.113.10", "destination": "192.0.2.1", "protocol": "icmp"}
+    told = ask(echo, raw)["msg"]
+    assert "before the rules if this holds: " in told
+    assert "before the rules" not in ask(echo, {**raw, "echo_rate": "off"})["msg"]
+
+
 def test_a_cluster_of_the_inventory_is_asked() -> None:
     answer = ask(WEB, hostvars=hostvars(), host="fw2")
     assert (answer["action"], answer["path"]) == ("accept", "firewall_policy[edge].rules[0]")

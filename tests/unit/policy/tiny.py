@@ -8,17 +8,19 @@ What matches is told here by plain comparison, without the encoding that the alg
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from hypothesis import strategies as st
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
     PORTS,
     TYPES,
     FlatRule,
+    FlatZone,
     Log,
     Match,
     Ranges,
@@ -29,6 +31,21 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet im
 HOSTS, PORT_COUNT, TYPE_COUNT = 4, 3, 3
 PROTOCOLS = (6, 17, 1, 58, 47, 99)
 PAIRS = (("wan", "lan"), ("lan", "wan"))
+#: A zone of two prefixes inside of lan; of every address, each side of a packet has one of the two.
+PLACES = (
+    FlatZone("wan", ("eth1",)),
+    FlatZone("lan", ("eth2",), dict.fromkeys((4, 6), ((0, 0), (2, 2)))),
+    FlatZone("guests", ("eth2",), {family: ((1, 1), (3, ADDRESSES[family][0][1])) for family in (4, 6)}),
+)
+NESTED_PAIRS = (*PAIRS, ("wan", "guests"), ("guests", "wan"))
+Sides = tuple[tuple[str, ...], tuple[str, ...]]
+SIDES: Sequence[Sides] = ((("wan",), ("lan",)), (("wan",), ("lan",)), (("wan", "lan"), ("lan", "wan")))
+NESTED_SIDES: Sequence[Sides] = (
+    *SIDES,
+    (("wan",), ("guests",)),
+    (("guests",), ("wan",)),
+    (("wan", "lan", "guests"), ("guests", "lan", "wan")),
+)
 
 
 def sets(count: int, top: int, full: Ranges, empty: bool) -> st.SearchStrategy[Ranges]:
@@ -62,13 +79,13 @@ def matches(draw: st.DrawFn, family: int, empty: bool = False) -> Match:
 
 
 @st.composite
-def policies(draw: st.DrawFn, most: int = 6, empty: bool = False) -> tuple[FlatRule, ...]:
+def policies(
+    draw: st.DrawFn, most: int = 6, empty: bool = False, pairs: Sequence[Sides] = SIDES
+) -> tuple[FlatRule, ...]:
     found = []
     for number in range(draw(st.integers(1, most))):
         families = draw(st.sampled_from([(4,), (4,), (6,), (4, 6)]))
-        from_zones, to_zones = draw(
-            st.sampled_from([(("wan",), ("lan",)), (("wan",), ("lan",)), (("wan", "lan"), ("lan", "wan"))])
-        )
+        from_zones, to_zones = draw(st.sampled_from(pairs))
         found.append(
             FlatRule(
                 name=f"r{number}",
@@ -141,6 +158,11 @@ def _rest(family: int, protocol: int) -> Iterator[tuple[int, int]]:
 
 def within(found: Ranges, value: int) -> bool:
     return any(low <= value <= high for low, high in found)
+
+
+def lives(zone: str, address: Address) -> bool:
+    """Whether packets of a zone have this address on its side, with `PLACES`."""
+    return zone == "wan" or (zone == "guests") == (int(address) == 1 or int(address) >= 3)
 
 
 def hits(match: Match | None, packet: Packet) -> bool:

@@ -236,7 +236,7 @@ class Order:
 
 
 def _followers(patterns: Iterable[int], earlier: int, alike: int, unlike: int, default: bool) -> Optional[int]:
-    """Of `alike` those that come first everywhere, or None where something else does; `default`: nothing is alike too."""
+    """Of `alike` those that come first everywhere, or None where something else does; `default`: so may nothing."""
     used = 0
     for pattern in patterns:
         if pattern & earlier or (default and not pattern):

@@ -86,10 +86,10 @@ class _Maker:
         for interface in interfaces or ("",):
             here = self.at(interface) if interface else self.everywhere
             shared = any(interface in zone.interfaces and len(zone.interfaces) > 1 for zone in self.ruleset.zones)
-            sides = (here, (FIREWALL,)) if way == "in" else ((FIREWALL,), here)
+            source, target = (here, (FIREWALL,)) if way == "in" else ((FIREWALL,), here)
             if here and matches:
                 more = (f"it passes {interface}",) if shared else ()
-                yield FlatRule(name, path, *sides, matches, conditions=(*conditions, *more))
+                yield FlatRule(name, path, source, target, matches, conditions=(*conditions, *more))
 
 
 def of(ruleset: Ruleset, links: Mapping[str, str], node: str) -> Early:

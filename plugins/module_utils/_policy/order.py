@@ -210,6 +210,13 @@ class Order:
         unlike = later & ~cell.of_effect(effect)
         used = 0
         for box in cell.boxes_of(number):
+            patterns = cell.index.patterns(box, earlier | alike | unlike)
+            if patterns is not None:
+                found = _followers(patterns, earlier, alike, unlike, cell.default == effect)
+                if found is None:
+                    return None
+                used |= found
+                continue
             if cell.default != effect:
                 gap, taken = cell.index.uncovered(box, earlier | alike)
                 if gap is not None:
@@ -226,3 +233,19 @@ class Order:
                     return None
                 used |= taken & sooner
         return used
+
+
+def _followers(patterns: Iterable[int], earlier: int, alike: int, unlike: int, default: bool) -> Optional[int]:
+    """Of `alike` those that come first everywhere, or None where something else does; `default`: so may nothing."""
+    used = 0
+    for pattern in patterns:
+        if pattern & earlier or (default and not pattern):
+            continue
+        first = pattern & -pattern
+        if not first & alike:
+            return None
+        other = pattern & unlike
+        sooner = pattern & ((other & -other) - 1) if other else pattern
+        if not sooner & used and (other or not default):
+            used |= first
+    return used

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026 linuxha.firewall contributors
 """Large policies that look like real ones, and how long their analysis takes.
 
-`python -m tests.tools.policies 1000 10000 [realistic] [one-pair] [grid]`
+`python -m tests.tools.policies 1000 10000 [realistic] [one-pair] [crowded] [grid]`
 
 The same seed gives the same policy. About one rule in fifty is a mistake of the kinds that findings are about.
 """
@@ -129,7 +129,26 @@ def grid(count: int) -> list[FlatRule]:
     ]
 
 
-CASES: dict[str, Callable[[int], Sequence[FlatRule]]] = {"realistic": realistic, "one-pair": one_pair, "grid": grid}
+def crowded(count: int, seed: int = 5) -> list[FlatRule]:
+    """From anywhere to groups of 256 hosts and 200 ports: with 10 000 rules most are hidden, by many together."""
+    random = Random(seed)
+    first = int(ipaddress.ip_address("10.2.0.0"))
+    found = []
+    for number in range(count):
+        group = spans.normal((first + random.getrandbits(8),) * 2 for _host in range(random.randint(1, 32)))
+        ports = spans.normal((port, port) for port in random.sample(range(1, 200), random.randint(1, 20)))
+        match = Match(ADDRESSES[4], group, (Service(6, ports=ports),))
+        action = "accept" if random.random() < 0.7 else "drop"
+        found.append(FlatRule(f"rule-{number}", f"rules[{number}]", ("wan",), ("dmz",), {4: match}, action))
+    return found
+
+
+CASES: dict[str, Callable[[int], Sequence[FlatRule]]] = {
+    "realistic": realistic,
+    "one-pair": one_pair,
+    "crowded": crowded,
+    "grid": grid,
+}
 
 
 def context() -> Context:

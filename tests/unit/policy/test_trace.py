@@ -291,6 +291,19 @@ SITES = (
 )
 
 
+@pytest.mark.parametrize("site", range(1, len(SITES)))
+@pytest.mark.parametrize("value", range(5))
+def test_the_route_tells_the_interface_and_the_prefix_the_zone(site: int, value: int) -> None:
+    context, interfaces = SITES[site]
+    address = ipaddress.ip_address(value)
+    routes = [(net.prefixlen, name) for name, nets in context.networks.items() for net in nets if address in net]
+    interface = interfaces[max(routes)[1] if routes else context.default_zone]
+    (wanted,) = [
+        place.name for place in context.places if interface in place.interfaces and tiny.within(place.spans[4], value)
+    ]
+    assert context.zone_of(address) == wanted
+
+
 @st.composite
 def translations(draw: st.DrawFn) -> tuple[FlatNat, ...]:
     found = []

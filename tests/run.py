@@ -99,6 +99,11 @@ def all_steps() -> tuple[Step, ...]:
             "the lab's monitors see what they are for",
             (python("-m", "pytest", "-q", "tests/lab_monitors"),),
         ),
+        Step(
+            "kernel",
+            "the kernel decides as the trace says (the rest: pytest -m full tests/policy_kernel)",
+            (python("-m", "pytest", "-q", "-m", "not full", "tests/policy_kernel"),),
+        ),
         molecule("keepalived", "debian12"),
         molecule("keepalived", "debian13"),
         molecule("pacemaker", "debian12"),

@@ -110,9 +110,9 @@ def read(raw: bytes) -> Packet:
     start, protocol = (20, raw[9]) if family == 4 else (40, raw[6])
     at, width = (12, 4) if family == 4 else (8, 16)
     ends = [to_address(int.from_bytes(raw[n : n + width], "big"), family) for n in (at, at + width)]
-    ports = struct.unpack_from("!HH", raw, start) if protocol in WITH_PORTS else (0, 0)
-    kind = (raw[start], raw[start + 1]) if protocol == ICMP[family] else (0, 0)
-    return Packet("", ends[0], ends[1], protocol, *ports, *kind)
+    source_port, port = struct.unpack_from("!HH", raw, start) if protocol in WITH_PORTS else (0, 0)
+    kind, code = (raw[start], raw[start + 1]) if protocol == ICMP[family] else (0, 0)
+    return Packet("", ends[0], ends[1], protocol, source_port, port, kind, code)
 
 
 def refused(raw: bytes) -> bytes | None:

@@ -428,7 +428,7 @@ class _Traffic:
         # The kernel calls the ICMP of the other family invalid.
         known_here = [number for number in PROTOCOLS if number != ICMP[10 - packet.family]]
         protocol = service.protocol if service.protocol in known_here else self.random.choice(known_here)
-        more: dict[str, int] = {}
+        more: dict[str, Any] = {}
         if protocol in WITH_PORTS:
             # Low source ports only where they are asked for: those of a batch have to differ.
             more["port"] = self._number(service.ports, PORTS, 65535)

@@ -104,6 +104,11 @@ def all_steps() -> tuple[Step, ...]:
             "nothing passes a firewall that boots (1 000 boots: pytest -m full tests/boot)",
             (python("-m", "pytest", "-q", "-m", "not full", "tests/boot"),),
         ),
+        Step(
+            "kernel",
+            "the kernel decides as the trace says (the rest: pytest -m full tests/policy_kernel)",
+            (python("-m", "pytest", "-q", "-m", "not full", "tests/policy_kernel"),),
+        ),
         molecule("keepalived", "debian12"),
         molecule("keepalived", "debian13"),
         molecule("pacemaker", "debian12"),

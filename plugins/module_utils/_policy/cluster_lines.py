@@ -73,14 +73,12 @@ def matches(rule: ClusterRule, family: int) -> Iterator[str]:
     for interface in rule.interfaces or ("",):
         for source in match.of_family(rule.source, family):
             for destination in match.of_family(rule.destination, family):
-                for ports in match.ports(rule.ports):
-                    for source_ports in match.ports(rule.source_ports, "sport"):
-                        yield " ".join(
-                            match.address("-s", source)
-                            + match.address("-d", destination)
-                            + ([("-i " if incoming else "-o ") + interface] if interface else [])
-                            + match.protocol(rule.protocol, family)
-                            + ports
-                            + source_ports
-                            + on_link
-                        )
+                for ports in match.port_pairs(rule.ports, rule.source_ports):
+                    yield " ".join(
+                        match.address("-s", source)
+                        + match.address("-d", destination)
+                        + ([("-i " if incoming else "-o ") + interface] if interface else [])
+                        + match.protocol(rule.protocol, family)
+                        + ports
+                        + on_link
+                    )

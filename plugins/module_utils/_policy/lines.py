@@ -68,10 +68,9 @@ def _ports(number: int, products: Sequence[Service], family: int) -> list[Altern
     for service in products:
         by_source[service.source_ports] = spans.union(by_source.get(service.source_ports, ()), service.ports)
     return [
-        Alternative(" ".join([match.protocol_number(number, family), *ports, *source_ports]))
+        Alternative(" ".join([match.protocol_number(number, family), *ports]))
         for source, target in by_source.items()
-        for ports in match.ports(target)
-        for source_ports in match.ports(source, "sport")
+        for ports in match.port_pairs(target, source)
     ]
 
 
@@ -91,7 +90,9 @@ def _messages(products: Sequence[Service], family: int) -> list[Alternative]:
         if len(missing) == 1:
             found.append(Alternative(f"{way} ! {option} {missing[0]}"))
         else:
-            found.append(Alternative(way, tuple(f"{way} {option} {kind}" for kind in missing)))
+            # The match wants a type, the protocol does not.
+            protocol = way.partition(" -m ")[0]
+            found.append(Alternative(protocol, tuple(f"{way} {option} {kind}" for kind in missing)))
     else:
         found += [Alternative(f"{way} {option} {kind}") for kind in whole]
     for kind, ranges in codes.items():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import PROTOCOLS, Net, PortRange
@@ -101,6 +102,14 @@ def ports(found: Sequence[PortRange], side: str = "dport") -> list[list[str]]:
     for chunk in _chunks(found):
         matches.append(["-m", "multiport", f"--{side}s", ",".join(_range(item) for item in chunk)])
     return matches
+
+
+def port_pairs(target: Sequence[PortRange], source: Sequence[PortRange]) -> list[list[str]]:
+    """The same for the ports of both ends. Behind a multiport, iptables reads --sport as a short form of --sports."""
+    return [
+        [word for words in sorted(pair, key=lambda words: "-m" in words) for word in words]
+        for pair in product(ports(target), ports(source, "sport"))
+    ]
 
 
 def _range(ends: PortRange) -> str:

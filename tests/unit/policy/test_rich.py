@@ -40,6 +40,11 @@ def chain(text: str, name: str) -> list[str]:
         ({"service": "ssh", "action": "reject"}, ["-p tcp --dport 22 -j reject"]),
         ({"service": ["ssh", "dns"]}, ["-p tcp -m multiport --dports 22,53 -j ACCEPT", "-p udp --dport 53 -j ACCEPT"]),
         ({"protocol": "udp", "source_ports": 53, "ports": 53}, ["-p udp --dport 53 --sport 53 -j ACCEPT"]),
+        # Behind a multiport, iptables reads --sport as a short form of its own --sports.
+        (
+            {"protocol": "udp", "source_ports": 123, "ports": [123, 323]},
+            ["-p udp --sport 123 -m multiport --dports 123,323 -j ACCEPT"],
+        ),
         ({"service": "!ssh"}, ["! -p tcp -j ACCEPT", "-p tcp -m multiport --dports 0:21,23:65535 -j ACCEPT"]),
         ({"service": "ping"}, ["-p icmp -m icmp --icmp-type 8 -j ACCEPT"]),
         ({"log": {"prefix": "x", "rate": "1/hour"}}, ['-m limit --limit 1/hour -j LOG --log-prefix "x "', "-j ACCEPT"]),
@@ -60,6 +65,15 @@ def chain(text: str, name: str) -> list[str]:
 )
 def test_a_rule_becomes(rule: dict[str, Any], lines: list[str]) -> None:
     assert chain(compiled(rules=[{**OUT, **rule}])["rules.v4"], "f-lan.wan") == lines
+
+
+@pytest.mark.parametrize("name", ["rules.v4", "rules.v6"])
+def test_every_match_of_messages_has_a_type(name: str) -> None:
+    """Also where many are told by the few that are missing: iptables refuses the match without one."""
+    some = {"some": {"protocol": "icmp", "types": ["echo-request", "redirect"]}}
+    text = compiled(services=some, rules=[{**OUT, "service": "!some"}])[name]
+    assert set(re.findall(r"-m icmp6? (\S+)", text)) == {"--icmp-type" if name == "rules.v4" else "--icmpv6-type"}
+    assert len(re.findall(r"^-A x-r-\S+ .* -j RETURN$", text, re.MULTILINE)) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Random policies and packets: the trace and the kernel agree about every one of them.
+
+The number in the name of a test is the seed of its policy and packets, so that a failed one can be repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
+from tests.policy_kernel.compare import Totals, compare, rig_of
+from tests.policy_kernel.policies import case, questions
+
+FEW, MANY = 60, 200
+SEEDS = (*range(1, 8), 45)
+Alter = Callable[[str], str]
+
+
+def run(seed: int, count: int, alter: Alter = str) -> Totals:
+    made = case(seed)
+    rig = rig_of(made)
+    try:
+        files = render(made.ruleset)
+        rig.load({**files, **{name: alter(files[name]) for name in ("rules.v4", "rules.v6")}})
+        return compare(made, rig, list(questions(made, count)))
+    finally:
+        rig.close()
+
+
+def agree(seed: int, count: int, test: str) -> None:
+    totals = run(seed, count)
+    if totals.differences:
+        again = f"python -m pytest 'tests/policy_kernel/test_differential.py::{test}[{seed}]'"
+        first = f"policy {seed}: {len(totals.differences)} of {count} packets differ; again: {again}"
+        pytest.fail("\n".join([first, *totals.differences]), pytrace=False)
+    assert totals.packets == count
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_trace_says_what_the_kernel_does(seed: int) -> None:
+    agree(seed, FEW, "test_the_trace_says_what_the_kernel_does")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(101, 201))
+def test_the_trace_says_what_the_kernel_does_in_full(seed: int) -> None:
+    agree(seed, MANY, "test_the_trace_says_what_the_kernel_does_in_full")
+
+
+def other_order(text: str) -> str:
+    """The rules of every pair of zones from the last to the first."""
+    lines = text.splitlines()
+    places = [number for number, line in enumerate(lines) if re.match(r"-A [fio]-", line)]
+    turned = {place: lines[other] for place, other in zip(places, reversed(places), strict=True)}
+    return "\n".join([turned.get(number, line) for number, line in enumerate(lines)]) + "\n"
+
+
+def without_exclusions(text: str) -> str:
+    """What a rule takes away from protocols and messages."""
+    return re.sub(r"^-A x-\S+ .* -j RETURN\n", "", text, flags=re.MULTILINE)
+
+
+def without_negation(text: str) -> str:
+    return text.replace(" ! --match-set", " --match-set").replace(" ! -s ", " -s ").replace(" ! -d ", " -d ")
+
+
+def without_source_ports(text: str) -> str:
+    return re.sub(r" (--sport \S+|-m multiport --sports \S+)", "", text)
+
+
+def without_codes(text: str) -> str:
+    return re.sub(r"(--icmp(?:v6)?-type \d+)/\d+", r"\1", text)
+
+
+def without_translation(text: str) -> str:
+    return re.sub(r"-j (SNAT --to-source|DNAT --to-destination|NETMAP --to) \S+", "-j ACCEPT", text)
+
+
+def unshifted(text: str) -> str:
+    """Ports of a range as the kernel chooses."""
+    return re.sub(r"(--to-destination \S+:\d+-\d+)/\d+", r"\1", text)
+
+
+@pytest.mark.parametrize(
+    ("alter", "seed"),
+    [
+        (other_order, 1),
+        (without_exclusions, 3),
+        (without_negation, 1),
+        (without_source_ports, 4),
+        (without_codes, 45),
+        (without_translation, 1),
+        (unshifted, 6),
+    ],
+)
+def test_a_wrong_compiler_is_found(alter: Alter, seed: int) -> None:
+    """Negative controls: policies of above with a mistake in their text."""
+    assert run(seed, FEW, alter).differences

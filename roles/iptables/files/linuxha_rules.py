@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ RULES = Path(os.environ.get("LINUXHA_RULES", "/etc/linuxha/rules"))
 RUN = Path(os.environ.get("LINUXHA_RUN", "/run/linuxha"))
 FILES = ("ipsets", "rules.v4", "rules.v6", "closed.v4", "closed.v6")
 MANIFEST = "SHA256SUMS"
+TESTED = "tested.json"
 # The tables that belong to this program; others (mangle) are left alone.
 TABLES = {
     "raw": ("PREROUTING", "OUTPUT"),
@@ -310,9 +312,9 @@ def locked() -> Iterator[None]:
         yield
 
 
-def recall() -> dict[str, Any]:
+def recall(name: str = "rules.json") -> dict[str, Any]:
     try:
-        state = json.loads((RUN / "rules.json").read_text(encoding="utf-8"))
+        state = json.loads((RUN / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return state if isinstance(state, dict) else {}
@@ -329,12 +331,15 @@ def mode_of(text: str) -> str:
 
 
 def remember(state: str, **more: Any) -> None:
-    content = {"state": state, "since": time.time(), **more}
-    handle, name = tempfile.mkstemp(dir=RUN, prefix=".rules-")
+    replace_json(RUN / "rules.json", {"state": state, "since": time.time(), **more})
+
+
+def replace_json(path: Path, content: dict[str, Any]) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rules-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(content, file, indent=1, sort_keys=True)
         os.fchmod(file.fileno(), 0o644)
-    Path(name).replace(RUN / "rules.json")
+    Path(name).replace(path)
 
 
 def load_texts(texts: dict[str, str]) -> None:
@@ -351,7 +356,8 @@ def put_in_force(directory: Path) -> dict[str, Any]:
     """Load the files of this directory and forward; returns what to remember. An error leaves all as it was."""
     texts = read(directory)
     refuse_two_backends()
-    check_in_namespace(directory)
+    if not tested_already(texts):
+        check_in_namespace(directory)
     before, shared, sets = before_loading(texts), mode_of(texts["rules.v4"]) == "shared", set(own_sets())
     try:
         load_texts(texts)
@@ -435,11 +441,26 @@ def verified(name: str) -> str:
 
 def check_in_namespace(directory: Path) -> None:
     """Really load everything where nobody is: --test alone knows neither sets nor what the kernel refuses."""
+    texts = read(directory)
     program = [sys.executable, str(Path(__file__).resolve()), "check-here", str(directory), namespace()]
     try:
         run(["unshare", "--net", "--", *program])
     except RulesError as error:
         raise RulesError(f"the test load failed: {str(error).rsplit('linuxha-rules: ', maxsplit=1)[-1]}") from error
+    RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+    replace_json(RUN / TESTED, {"files": digest(texts), "programs": programs()})
+
+
+def tested_already(texts: dict[str, str]) -> bool:
+    """Whether this very content was taken since boot, by the programs that will load it: the module tests it first."""
+    return recall(TESTED) == {"files": digest(texts), "programs": programs()}
+
+
+def programs() -> list[list[Any]]:
+    """Another package can refuse what the one before took."""
+    names = ("ipset", "iptables-restore", "ip6tables-restore")
+    found = [Path(shutil.which(name, path=ENVIRONMENT["PATH"]) or name) for name in names]
+    return [[str(path.resolve()), path.stat().st_ino, path.stat().st_mtime_ns] for path in found if path.exists()]
 
 
 def check_here(directory: Path, outside: str) -> None:

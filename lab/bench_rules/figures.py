@@ -74,7 +74,7 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 def apply_summary(runs: Iterable[Run]) -> list[dict[str, Any]]:
     """For each size, tool and way. A sample is scaled to its size; ratios are taken within each repetition."""
     every = list(runs)
-    whole = {(r.size, r.tool, r.way, r.repetition): r.seconds / r.measured * r.size for r in every}
+    whole = {(r.size, r.tool, r.way, r.repetition): r.whole for r in every}
     found = []
     for size, tool, way in dict.fromkeys((r.size, r.tool, r.way) for r in every):
         these = [r for r in every if (r.size, r.tool, r.way) == (size, tool, way)]

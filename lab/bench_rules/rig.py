@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -113,12 +114,10 @@ class Rig:
         """Counts every transaction of nf_tables in the node, also one that changes nothing."""
         return int(python([*self.node.holder.prefix(), "nsenter", f"--net=/run/netns/{self.node.netns}"], "generation"))
 
-    def counters(self) -> str:
-        """Rules with what they have counted. Nothing else is as easily lost by a load of the same rules."""
-        return "".join(
-            "\n".join(line for line in self.node.exec(f"{program}-save", "-c").splitlines() if line[:1] != "#")
-            for program in ("iptables", "ip6tables")
-        )
+    def counters(self) -> list[str]:
+        """What rules for packets on their way through have counted; a load of the same rules begins at nought."""
+        saved = [self.node.exec(f"{program}-save", "-c") for program in ("iptables", "ip6tables")]
+        return re.findall(r"^\[.*\] -A (?:FORWARD|f-).*", "\n".join(saved), re.MULTILINE)
 
     def passed(self, packets: Sequence[Packet]) -> list[bool]:
         """Send each packet once for real; whether it came out in its zone.

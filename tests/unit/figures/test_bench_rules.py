@@ -81,6 +81,10 @@ def runs() -> list[Run]:
     ]
 
 
+def test_what_a_play_takes_before_it_does_anything_is_not_scaled() -> None:
+    assert Run(0, "tasks", "fill", 1000, 100, 126, 42.0, 0.0, 0.1, 2.0).whole == 402.0
+
+
 def data() -> dict[str, Any]:
     traffic = [
         Traffic(0, ruleset, kind, 1000, 0, rate)

@@ -31,9 +31,10 @@ def _parser() -> argparse.ArgumentParser:
     options.add_name(shell)
     shell.add_argument("host")
     shell.add_argument("argv", nargs=argparse.REMAINDER)
-    from . import bench_cib, demo, drill, trace
+    from . import bench_cib, bench_rules, demo, drill, trace
 
     bench_cib.add_parser(commands)
+    bench_rules.add_parser(commands)
     demo.add_parser(commands)
     drill.add_parser(commands)
     trace.add_parser(commands)

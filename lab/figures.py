@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 
-"""The published figures: `python -m lab.figures` writes the tables in the documentation from the raw results.
+"""The published figures: `python -m lab.figures` writes tables and plots in the documentation from the raw results.
 
 A table stands between `<!-- figures:begin -->` and `<!-- figures:end -->`; a test keeps it equal to the raw results.
 """
@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import bench_cib, paths
+from . import bench_cib, bench_rules, paths
 
 RAW = paths.REPO / "docs" / "measurements"
 DOCUMENTS = {"README.md": "docs/measurements/", "docs/measurements/README.md": ""}
 CIB = "docs/measurements/cib.md"
+RULES, PLOT = "docs/measurements/rules.md", "docs/measurements/rules.svg"
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 HEADER = (
     "| fault | profile | n | min | median | p95 | max | packets lost | void runs | raw |",
@@ -48,7 +49,7 @@ def rows(directory: Path, prefix: str) -> list[str]:
     found = []
     for path in sorted(directory.glob("*.json")):
         data = json.loads(path.read_text())
-        if data.get("kind") == bench_cib.KIND:
+        if data.get("kind") in (bench_cib.KIND, bench_rules.KIND):
             continue
         flows = max((case["flows_total"] for case in data["cases"]), default=0)
         for item in data["summary"]:
@@ -90,12 +91,20 @@ def replace(text: str, content: str) -> str:
 def _wanted() -> dict[str, str]:
     tables = {name: table(RAW, prefix) for name, prefix in DOCUMENTS.items()}
     tables[CIB] = cib_table(RAW)
-    return {name: replace((paths.REPO / name).read_text(), content) for name, content in tables.items()}
+    data = json.loads((RAW / "rules.json").read_text())
+    tables[RULES] = bench_rules.tables(data, "rules.json")
+    documents = {name: replace((paths.REPO / name).read_text(), content) for name, content in tables.items()}
+    return {**documents, PLOT: bench_rules.plot(data)}
 
 
 def outdated() -> list[str]:
     """Documents whose table is not what the raw results say."""
-    return [name for name, text in _wanted().items() if (paths.REPO / name).read_text() != text]
+    files = {paths.REPO / name: text for name, text in _wanted().items()}
+    return [
+        str(path.relative_to(paths.REPO))
+        for path, text in files.items()
+        if not path.exists() or path.read_text() != text
+    ]
 
 
 def main() -> int:

@@ -31,8 +31,8 @@ PACKAGES = (
     "iptables ipset conntrack conntrackd keepalived tcpdump rsync "
     "corosync corosync-qdevice corosync-qnetd pacemaker pacemaker-cli-utils resource-agents"
 )
-# What no role installs: other tools for the same cluster, which tests and the benchmark put beside this collection.
-BESIDE = "pcs crmsh"
+# What no role installs: other tools for the same purpose, which tests and the benchmarks put beside this collection.
+BESIDE = "pcs crmsh ferm shorewall shorewall6"
 
 # The repository inside the image has no signature: it comes from signed archives, and only this machine reads it.
 _SETUP = r"""

@@ -12,6 +12,7 @@ print(summary_table(report.cases))
 from __future__ import annotations
 
 from .data import Case, Report, Summary, percentile, summary
+from .loglog import loglog_svg
 from .strip import strip_svg
 from .tables import summary_table, table
 from .timeline import timeline_svg
@@ -20,6 +21,7 @@ __all__ = [
     "Case",
     "Report",
     "Summary",
+    "loglog_svg",
     "percentile",
     "strip_svg",
     "summary",

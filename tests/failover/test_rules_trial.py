@@ -17,6 +17,7 @@ import yaml
 
 from lab import playbook
 from lab.hosts import NodeHost
+from lab.lab import Lab
 from lab.pair import Pair, wait
 from lab.run import LabError
 from tests.failover.live import INVENTORIES, fault, observe, with_inventory
@@ -83,6 +84,10 @@ def trial(node: NodeHost) -> dict[str, Any]:
 def old_rules_are_back(pair: Pair, before: dict[str, object], timeout: float = 60) -> None:
     wait(lambda: all(status(node)["ok"] for node in pair.nodes.values()), timeout, interval=0.5)
     assert rules(pair) == before
+
+
+def site(lab: Lab) -> Callable[[NodeHost], object]:
+    return lambda _node: playbook.play(lab, "site", show=None)
 
 
 def reachable(pair: Pair) -> None:
@@ -245,9 +250,6 @@ def test_one_rule_changed_under_load(pair: Pair, tmp_path: Path) -> None:
     policy.write_text(yaml.safe_dump(content))
     before = rules(pair)
 
-    def site(lab: Any) -> Callable[[NodeHost], object]:
-        return lambda _node: playbook.play(lab, "site", show=None)
-
     there = fault("one rule more", site(with_inventory(pair.lab, inventory)))
     back = fault("one rule less", site(pair.lab))
     try:
@@ -262,6 +264,55 @@ def test_one_rule_changed_under_load(pair: Pair, tmp_path: Path) -> None:
             playbook.play(pair.lab, "site", show=None)
     assert {trial(node)["state"] for node in pair.nodes.values()} == {"confirmed"}
     old_rules_are_back(pair, before)
+
+
+def with_rules(directory: Path, count: int, port: int) -> Path:
+    """The example with as many rules in front: half exceptions from what lan may, half openings of the nodes.
+
+    Args:
+        port: of the rule in the middle, which a change is about.
+    """
+    shutil.copytree(INVENTORIES / "keepalived", directory)
+    policy = directory / "group_vars" / "firewalls" / "policy.yml"
+    content = yaml.safe_load(policy.read_text())
+    more = []
+    for number in range(count):
+        host = f"203.0.113.{128 + number // 2 % 126}"
+        rule: dict[str, Any] = {"name": f"bulk-{number}", "protocol": "tcp", "ports": [10_000 + number]}
+        if number % 2:
+            rule |= {"from": "wan", "to": "firewall", "source": host, "action": "accept"}
+        else:
+            rule |= {"from": "lan", "to": "wan", "destination": host, "action": "drop"}
+        more.append(rule)
+    more[count // 2]["ports"] = [port]
+    content["firewall_policy"]["rules"][:0] = more
+    # Ansible reads JSON many times faster than YAML.
+    policy.write_text(json.dumps(content))
+    return directory
+
+
+@pytest.mark.full
+def test_one_rule_of_10_000_changed_under_load(pair: Pair, tmp_path: Path) -> None:
+    """Both nodes load all rules again, twice, and neither a packet nor a connection notices."""
+    example = rules(pair)
+    labs = [with_inventory(pair.lab, with_rules(tmp_path / str(port), 10_000, port)) for port in (7, 9)]
+    try:
+        playbook.play(labs[0], "site", show=None)
+        before = rules(pair)
+        for node in pair.nodes.values():
+            assert node.exec("iptables-save").count("--comment bulk-") == 10_000
+        there, back = fault("port 9", site(labs[1])), fault("port 7", site(labs[0]))
+        for measured in observe(pair, [there, back], FLOWS):
+            assert measured.window.flows is not None
+            assert (measured.window.flows.survived, measured.window.flows.resets) == (FLOWS, 0)
+            assert measured.blackout.lost_packets == 0, measured.blackout
+            assert measured.leaks.leaked == 0
+            assert measured.owners.changes == 0
+        assert {trial(node)["state"] for node in pair.nodes.values()} == {"confirmed"}
+        assert rules(pair) == before
+    finally:
+        playbook.play(pair.lab, "site", show=None)
+    old_rules_are_back(pair, example)
 
 
 @pytest.mark.full

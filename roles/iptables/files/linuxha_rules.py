@@ -22,6 +22,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ RULES = Path(os.environ.get("LINUXHA_RULES", "/etc/linuxha/rules"))
 RUN = Path(os.environ.get("LINUXHA_RUN", "/run/linuxha"))
 FILES = ("ipsets", "rules.v4", "rules.v6", "closed.v4", "closed.v6")
 MANIFEST = "SHA256SUMS"
+TESTED = "tested.json"
 # The tables that belong to this program; others (mangle) are left alone.
 TABLES = {
     "raw": ("PREROUTING", "OUTPUT"),
@@ -212,8 +214,8 @@ def wanted_sets(text: str) -> tuple[str, dict[str, list[str]]]:
     """The lines about other sets (the gate), and by name the lines of each set of ours."""
     others, found = [], {}
     for line in text.splitlines():
-        words = line.split()
-        if len(words) > 2 and words[0] in ("create", "add") and OWN_SET.fullmatch(words[1]):
+        words = line.split(None, 2)
+        if len(words) > 2 and words[0] in ("create", "add") and (words[1] in found or OWN_SET.fullmatch(words[1])):
             found.setdefault(words[1], []).append(line)
         else:
             others.append(line)
@@ -229,10 +231,16 @@ def saved_sets() -> str:
 def own_sets() -> dict[str, set[str]]:
     """The sets of ours in the kernel and what is in them."""
     found: dict[str, set[str]] = {}
-    for line in saved_sets().splitlines():
+    for line in run(["ipset", "save"]).splitlines():
         words = line.split()
-        found.setdefault(words[1], set()).update(words[2:3] if words[0] == "add" else ())
+        if words[1] in found or OWN_SET.fullmatch(words[1]):
+            found.setdefault(words[1], set()).update(words[2:3] if words[0] == "add" else ())
     return found
+
+
+def own_names() -> set[str]:
+    """The names alone, which the kernel tells many times faster."""
+    return set(filter(OWN_SET.fullmatch, run(["ipset", "list", "-name"]).split()))
 
 
 def same_members(lines: list[str], held: set[str]) -> bool:
@@ -241,7 +249,8 @@ def same_members(lines: list[str], held: set[str]) -> bool:
     return entries == held or {ip_network(entry) for entry in entries} == {ip_network(entry) for entry in held}
 
 
-def load_sets(text: str) -> None:
+def load_sets(text: str) -> set[str]:
+    """Returns the names of all sets of ours in the text."""
     others, wanted = wanted_sets(text)
     # -exist keeps a set that is there, and what is in it: a reload never shuts or opens the gate.
     run(["ipset", "restore", "-exist"], others)
@@ -258,6 +267,7 @@ def load_sets(text: str) -> None:
             lines += [f"swap {beside} {name}", f"destroy {beside}"]
     if lines:
         run(["ipset", "restore"], "".join(line + "\n" for line in lines))
+    return set(wanted)
 
 
 def forget_sets(keep: Iterable[str]) -> None:
@@ -265,7 +275,7 @@ def forget_sets(keep: Iterable[str]) -> None:
     kept = set(keep)
     deadline = time.monotonic() + 2
     while True:
-        unused = sorted(set(own_sets()) - kept)
+        unused = sorted(own_names() - kept)
         if not unused:
             return
         try:
@@ -283,11 +293,14 @@ def forget_sets(keep: Iterable[str]) -> None:
                 time.sleep(0.05)
 
 
-def held(family: str, shared: Optional[bool] = None) -> str:
-    """Rules and sets of one family in the kernel, for comparison."""
-    prefix = f"lh{SUFFIX[family][1]}-"
-    sets = [f"{name} {' '.join(sorted(members))}\n" for name, members in own_sets().items() if name.startswith(prefix)]
-    return saved(family, shared) + "".join(sorted(sets))
+def fingerprints(shared: Optional[bool] = None) -> dict[str, str]:
+    """Rules and sets of each family in the kernel, for comparison."""
+    sets, found = own_sets(), {}
+    for family in FAMILIES:
+        prefix = f"lh{SUFFIX[family][1]}-"
+        lines = [f"{name} {' '.join(sorted(members))}\n" for name, members in sets.items() if name.startswith(prefix)]
+        found[family] = fingerprint(saved(family, shared) + "".join(sorted(lines)))
+    return found
 
 
 def gate() -> dict[str, str]:
@@ -312,9 +325,9 @@ def locked() -> Iterator[None]:
         yield
 
 
-def recall() -> dict[str, Any]:
+def recall(name: str = "rules.json") -> dict[str, Any]:
     try:
-        state = json.loads((RUN / "rules.json").read_text(encoding="utf-8"))
+        state = json.loads((RUN / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return state if isinstance(state, dict) else {}
@@ -331,34 +344,39 @@ def mode_of(text: str) -> str:
 
 
 def remember(state: str, **more: Any) -> None:
-    content = {"state": state, "since": time.time(), **more}
-    handle, name = tempfile.mkstemp(dir=RUN, prefix=".rules-")
+    replace_json(RUN / "rules.json", {"state": state, "since": time.time(), **more})
+
+
+def replace_json(path: Path, content: dict[str, Any]) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".rules-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(content, file, indent=1, sort_keys=True)
         os.fchmod(file.fileno(), 0o644)
-    Path(name).replace(RUN / "rules.json")
+    Path(name).replace(path)
 
 
-def load_texts(texts: dict[str, str]) -> None:
-    load_sets(texts["ipsets"])
+def load_texts(texts: dict[str, str]) -> set[str]:
+    """Returns the names of the sets that are needed now."""
+    needed = load_sets(texts["ipsets"])
     for family in FAMILIES:
         restore(family, texts[f"rules.{SUFFIX[family]}"])
+    return needed
 
 
 def intact(state: dict[str, Any]) -> bool:
-    return all(state.get("kernel", {}).get(family) == fingerprint(held(family)) for family in FAMILIES)
+    return bool(state.get("kernel") == fingerprints())
 
 
 def put_in_force(directory: Path) -> dict[str, Any]:
     """Load the files of this directory and forward; returns what to remember. An error leaves all as it was."""
     texts = read(directory)
     refuse_two_backends()
-    check_in_namespace(directory)
-    before, shared, sets = before_loading(texts), mode_of(texts["rules.v4"]) == "shared", set(own_sets())
+    if not tested_already(texts):
+        check_in_namespace(directory)
+    before, shared, sets = before_loading(texts), mode_of(texts["rules.v4"]) == "shared", own_names()
     try:
-        load_texts(texts)
-        forget_sets(wanted_sets(texts["ipsets"])[1])
-        kernel = {family: fingerprint(held(family, shared)) for family in FAMILIES}
+        forget_sets(load_texts(texts))
+        kernel = fingerprints(shared)
     except RulesError:
         for family, text in before.items():
             restore(family, text)
@@ -437,11 +455,26 @@ def verified(name: str) -> str:
 
 def check_in_namespace(directory: Path) -> None:
     """Really load everything where nobody is: --test alone knows neither sets nor what the kernel refuses."""
+    texts = read(directory)
     program = [sys.executable, str(Path(__file__).resolve()), "check-here", str(directory), namespace()]
     try:
         run(["unshare", "--net", "--", *program])
     except RulesError as error:
         raise RulesError(f"the test load failed: {str(error).rsplit('linuxha-rules: ', maxsplit=1)[-1]}") from error
+    RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+    replace_json(RUN / TESTED, {"files": digest(texts), "programs": programs()})
+
+
+def tested_already(texts: dict[str, str]) -> bool:
+    """Whether this very content was taken since boot, by the programs that will load it: the module tests it first."""
+    return recall(TESTED) == {"files": digest(texts), "programs": programs()}
+
+
+def programs() -> list[list[Any]]:
+    """Another package can refuse what the one before took."""
+    names = ("ipset", "iptables-restore", "ip6tables-restore")
+    found = [Path(shutil.which(name, path=ENVIRONMENT["PATH"]) or name) for name in names]
+    return [[str(path.resolve()), path.stat().st_ino, path.stat().st_mtime_ns] for path in found if path.exists()]
 
 
 def check_here(directory: Path, outside: str) -> None:
@@ -462,7 +495,7 @@ def status() -> int:
     answer: dict[str, Any] = {"state": state.get("state", "absent"), "reason": state.get("reason")}
     answer.update(policy=state.get("policy"), since=state.get("since"), backend=backend())
     answer.update(forwarding=forwarding(), gate=gate(), mode=mode())
-    kernel = {family: fingerprint(held(family)) for family in FAMILIES}
+    kernel = fingerprints()
     answer["kernel"] = kernel
     answer["drift"] = {family: state.get("kernel", {}).get(family) != value for family, value in kernel.items()}
     try:

@@ -228,6 +228,39 @@ def test_the_check_touches_nothing(node: Namespace) -> None:
     assert node.status()["state"] == "absent"
 
 
+#: Runs the loader without a kernel that takes anything on trial.
+NO_TEST = """
+import importlib.machinery, importlib.util, sys
+found = importlib.machinery.SourceFileLoader("loader", sys.argv[1])
+loader = importlib.util.module_from_spec(importlib.util.spec_from_loader("loader", found))
+found.exec_module(loader)
+def check(directory):
+    raise loader.RulesError("tested")
+loader.check_in_namespace = check
+sys.exit(loader.main(["loader", "load"]))
+"""
+
+
+def test_what_was_tested_since_boot_is_not_tested_again(node: Namespace, files: dict[str, str]) -> None:
+    def tested() -> bool:
+        done = node.run(sys.executable, "-B", "-c", NO_TEST, str(LOADER))
+        assert (done.returncode == 0) != ("tested" in done.stderr), done.stderr
+        return done.returncode != 0
+
+    assert tested(), "nobody has tested it yet"
+    assert node.loader("check", str(node.rules)).returncode == 0
+    assert not tested()
+    node.write({**files, "rules.v4": files["rules.v4"].replace("--dport 53", "--dport 54")})
+    assert tested(), "other content"
+    assert node.loader("check", str(node.rules)).returncode == 0
+    note = json.loads((node.state / "tested.json").read_text())
+    note["programs"][0][1] += 1
+    (node.state / "tested.json").write_text(json.dumps(note))
+    assert tested(), "other programs"
+    (node.state / "tested.json").unlink()
+    assert tested(), "a reboot"
+
+
 @pytest.fixture
 def rich_node(tmp_path: Path, rich: dict[str, str]) -> Iterator[Namespace]:
     namespace = Namespace(tmp_path, rich)

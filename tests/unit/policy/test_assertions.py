@@ -245,6 +245,8 @@ PREFIXES = replace(
         ({"from": "wan", "to": "lan", "destination": "198.51.100.70", "expect": "drop"}, "is about no packet"),
         ({"from": "lab", "to": "wan", "source": "198.51.100.5", "expect": "accept"}, "is about no packet"),
         ({"from": "lab", "to": "wan", "source": "2001:db8:4::1", "expect": "accept"}, "is about no packet"),
+        # In no known network, and yet it leaves by no prefix of lab.
+        ({"from": "wan", "to": "lab", "destination": "203.0.113.9", "expect": "drop"}, "is about no packet"),
         ({"from": "wan", "to": "198.51.100.0/25", "expect": "drop"}, "rule 'into-lab' accepts"),
     ],
 )

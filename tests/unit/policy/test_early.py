@@ -198,6 +198,16 @@ def sent(incoming: str, source: str, target: str, protocol: int, left: int = 0, 
             "'dns' (iptables_untracked[0]) accepts it before the rules.",
         ),
         (
+            sent("eth1", "192.0.2.77", "198.51.100.200", 17, 5004, 40000),
+            {"accept"},
+            "'video' (iptables_untracked[1]) accepts it before the rules.",
+        ),
+        (
+            sent("eth1", "192.0.2.77", "198.51.100.7", 17, 5004, 40000),
+            {"drop"},
+            "Nothing else accepts what is not tracked: drop.",
+        ),
+        (
             sent("eth1", "198.51.100.7", "192.0.2.1", 6, 40000, 22),
             {"drop"},
             "'bogons wan' (bogons of the zone wan) drops it: nothing from there has such a source.",
@@ -212,7 +222,7 @@ def sent(incoming: str, source: str, target: str, protocol: int, left: int = 0, 
 def test_what_decides_before_the_rules_is_named(journey: tuple[int, Packet], actions: set[str], line: str) -> None:
     found = asked(POLICY, *journey)
     assert line in found.lines
-    assert found.actions == actions
+    assert found.actions == actions == set(outcomes(WALKS[journey[0]], journey[1]))
 
 
 def test_what_is_not_tracked_is_not_translated() -> None:

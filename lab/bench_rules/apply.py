@@ -192,6 +192,7 @@ class Bench:
         self._install("a", CANDIDATE)
         order = json.dumps({"token": TOKEN, "seconds": 600})
         self.write(CANDIDATE, {"trial.json": order})
+        self.node.exec(LOADER, "check", f"{DIRECTORY}/a")
         note("trial", {"argv": [LOADER, "try"], "ready": True})
         self.node.exec(LOADER, "rollback", TOKEN)
 

@@ -16,13 +16,14 @@ from .scaling import Work
 
 #: With what a run is compared, within its repetition and size.
 BASES = {
-    ("loader", "fill"): ("raw", "fill"),
-    ("loader", "change"): ("raw", "change"),
-    ("loader", "trial"): ("raw", "change"),
-    ("each", "fill"): ("loader", "fill"),
-    ("ferm", "fill"): ("loader", "fill"),
-    ("shorewall", "fill"): ("loader", "fill"),
-    ("tasks", "fill"): ("role", "fill"),
+    ("loader", "fill"): (("raw", "fill"),),
+    ("loader", "change"): (("raw", "change"),),
+    ("loader", "trial"): (("raw", "change"),),
+    ("each", "fill"): (("loader", "fill"),),
+    ("ferm", "fill"): (("loader", "fill"),),
+    ("shorewall", "fill"): (("loader", "fill"),),
+    # From controller to controller; the loader alone does not have the way to the node in it.
+    ("tasks", "fill"): (("role", "fill"), ("loader", "fill")),
 }
 TOOLS = {
     "loader": "loader of this collection",
@@ -78,12 +79,12 @@ def apply_summary(runs: Iterable[Run]) -> list[dict[str, Any]]:
     found = []
     for size, tool, way in dict.fromkeys((r.size, r.tool, r.way) for r in every):
         these = [r for r in every if (r.size, r.tool, r.way) == (size, tool, way)]
-        base = BASES.get((tool, way))
-        ratios = [
-            whole[size, tool, way, r.repetition] / whole[size, *base, r.repetition]
-            for r in these
-            if base and (size, *base, r.repetition) in whole
-        ]
+        ratios = {}
+        for base in BASES.get((tool, way), ()):
+            pairs = [(whole[size, tool, way, r.repetition], whole.get((size, *base, r.repetition))) for r in these]
+            values = [one / other for one, other in pairs if other]
+            if values:
+                ratios[base[0]] = spread(values)
         found.append(
             {
                 "size": size,
@@ -93,8 +94,7 @@ def apply_summary(runs: Iterable[Run]) -> list[dict[str, Any]]:
                 "lines": these[0].lines,
                 **spread([whole[size, tool, way, r.repetition] for r in these]),
                 "cpu": round(statistics.median(r.cpu / r.measured * size for r in these), 4),
-                "base": base[0] if ratios and base else None,
-                "ratio": spread(ratios) if ratios else None,
+                "ratios": ratios,
             }
         )
     return found
@@ -164,11 +164,13 @@ def apply_rows(data: Mapping[str, Any]) -> list[str]:
         way = WAYS[item["way"]]
         if item["measured"] != item["size"]:
             way += f" (measured with {_number(item['measured'])})"
-        ratio = item["ratio"]
-        compared = ", ".join(_times(ratio[key]) for key in ("minimum", "median", "maximum")) if ratio else ""
+        compared = "; ".join(
+            f"{', '.join(_times(ratio[key]) for key in ('minimum', 'median', 'maximum'))} × {base}"
+            for base, ratio in item["ratios"].items()
+        )
         cells = [_number(item["size"]), TOOLS[item["tool"]].format(**versions), way, str(item["n"])]
         cells += [_seconds(item[key]) for key in ("minimum", "median", "maximum")]
-        cells += [_seconds(item["cpu"]) if item["cpu"] else "", f"{compared} × {item['base']}" if ratio else ""]
+        cells += [_seconds(item["cpu"]) if item["cpu"] else "", compared]
         rows.append("| " + " | ".join(cells) + " |")
     return rows
 

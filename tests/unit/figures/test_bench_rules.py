@@ -103,9 +103,9 @@ def data() -> dict[str, Any]:
 def test_a_sample_is_scaled_and_ratios_are_taken_within_each_repetition() -> None:
     each = next(item for item in data()["apply"] if item["tool"] == "each")
     assert (each["n"], each["measured"], each["minimum"], each["maximum"]) == (2, 100, 30.0, 40.0)
-    assert (each["base"], each["ratio"]["minimum"], each["ratio"]["maximum"]) == ("loader", 50.0, 80.0)
+    assert (each["ratios"]["loader"]["minimum"], each["ratios"]["loader"]["maximum"]) == (50.0, 80.0)
     loader = next(item for item in data()["apply"] if item["tool"] == "loader")
-    assert (loader["base"], loader["ratio"]["minimum"], loader["ratio"]["maximum"]) == ("raw", 1.2, 1.25)
+    assert (loader["ratios"]["raw"]["minimum"], loader["ratios"]["raw"]["maximum"]) == (1.2, 1.25)
 
 
 def test_the_tables_say_what_was_measured() -> None:

@@ -110,7 +110,7 @@ def all_steps() -> tuple[Step, ...]:
             (python("-m", "pytest", "-q", "-m", "not full", "tests/policy_kernel"),),
         ),
         molecule("keepalived", "debian12"),
-        molecule("keepalived", "debian13"),
+        molecule("keepalived", "debian13", full=True),
         molecule("pacemaker", "debian12"),
         molecule("pacemaker", "debian13", full=True),
         molecule("pacemaker_qdevice", "debian12", full=True),

@@ -38,7 +38,7 @@ KEEPER = """
 import json, socket, sys
 held = [socket.create_connection(end, timeout=2) for end in json.loads(sys.argv[1])]
 def answers(connection):
-    connection.settimeout(0.5)
+    connection.settimeout(3)
     try:
         connection.sendall(b"x")
         return connection.recv(1) == b"x"

@@ -29,7 +29,7 @@ OLD = next(text for text in blocks("migration", "text") if text.startswith("*nat
 CLIENT = """
 import socket, sys
 try:
-    with socket.create_connection((sys.argv[2], int(sys.argv[3])), 0.7, (sys.argv[1], 0)) as connection:
+    with socket.create_connection((sys.argv[2], int(sys.argv[3])), 4, (sys.argv[1], 0)) as connection:
         print(connection.recv(100).decode())
 except TimeoutError:
     print("silence")

@@ -69,16 +69,21 @@ def judged_once(directory: str, hosts: Mapping[str, Any]) -> Callable[[model.Clu
 
     def judge(cluster: model.Cluster) -> list[model.Problem]:
         digest = hashlib.sha256(f"{cluster.name} {content}".encode()).hexdigest()
-        with (Path(directory) / f"findings-{digest}.json").open("a+", encoding="utf-8") as file:
-            # Whoever comes second waits, which is quicker than to do the same beside it.
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            known = file.read()
-            if known:
-                return [model.Problem(**each) for each in json.loads(known)]
-            found = list(findings(cluster))
-            json.dump([asdict(each) for each in found], file)
-            return found
+        path = Path(directory) / f"findings-{digest}.json"
+        try:
+            with path.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+                # Whoever comes second waits, which is quicker than to do the same beside it.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if path.exists():
+                    return [model.Problem(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+                found = list(findings(cluster))
+                whole = path.with_suffix(".new")
+                whole.write_text(json.dumps([asdict(each) for each in found]), encoding="utf-8")
+                whole.replace(path)
+                return found
+        except OSError:
+            # A full disk, or a file system without locks: each host for itself.
+            return list(findings(cluster))
 
     return judge
 

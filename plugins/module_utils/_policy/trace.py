@@ -168,8 +168,12 @@ def _exempt(policy: Policy, packet: Packet, lines: list[str]) -> Optional[FlatRu
     def leaves(rule: FlatRule) -> bool:
         return packet.from_zone in rule.from_zones and (packet.from_zone != FIREWALL or packet.to_zone in rule.to_zones)
 
-    found = _first(policy.early.stateless, packet, leaves)
+    found = _first([rule for rule in policy.early.stateless if not rule.conditions], packet, leaves)
     if found is None:
+        perhaps = _first(policy.early.stateless, packet, leaves)
+        if perhaps is not None:
+            conditions = " and ".join(perhaps.conditions)
+            lines.append(f"{_told(perhaps)} keeps it from being tracked if this holds: {conditions}. Otherwise:")
         found = _first(policy.early.untracked, packet, lambda rule: packet.from_zone in rule.from_zones and ends(rule))
     if found is not None:
         lines.append(f"{_told(found)} keeps it from being tracked and translated.")

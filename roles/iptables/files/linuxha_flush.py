@@ -15,6 +15,8 @@ import linuxha_rules as rules
 import linuxha_verdict as verdict
 
 EXAMPLES = 10
+# For which files it was done last, since the node has booted.
+FLUSHED = "flushed.json"
 # The kernel's own tables of routes (ip-rule(8)); any other rule can send packets another way.
 USUAL = (0, 32766, 32767)
 
@@ -34,13 +36,21 @@ class Judge:
             family: verdict.Firewall(rules.run([f"{rules.FAMILIES[name]}-save"]), sets, name, devices)
             for family, name in netlink.FAMILIES.items()
         }
-        self.sure = {family: usual_routes(family) for family in netlink.FAMILIES}
+        self.usual = {family: usual_routes(family) for family in netlink.FAMILIES}
+        # Nor does it need to have the routes of the active one.
+        self.standing_by = self._stands_by()
 
     def forbids(self, found: netlink.Connection) -> bool:
         """Whether no rule lets this connection begin, with the translation that it has."""
         wall, family = self.walls[found.family], found.family
-        here, devices = self._way(family, found.reply.source, wall)
-        from_here, home = self._way(family, found.sent.source, wall)
+        here, devices = self._way(family, found.reply.source)
+        from_here, home = self._way(family, found.sent.source)
+        if (here and from_here) or devices is None:  # there is no way for it now, so nothing passes
+            return False
+        # Over a link that is down now packets take another way, where no rule expects them.
+        usual = self.usual[family]
+        sure = usual and not self.standing_by and (here or wall.knows(devices)) and (from_here or wall.knows(home))
+        leaving = devices if sure else frozenset(wall.devices)
         packet = verdict.Packet(
             found.sent.source,
             found.reply.source,
@@ -48,22 +58,25 @@ class Judge:
             found.sent.source_port,
             "",
             "",
-            home,
+            frozenset() if from_here else home if sure else None,
         )
-        if from_here:
-            return not (here or devices is None or wall.may_leave(packet._replace(home=frozenset()), devices))
-        if not here and devices is None:  # there is no way for it now, so nothing passes
-            return False
         sent_to = (found.sent.destination, service(found.sent.protocol, found.sent.port, found.sent.port))
-        return not wall.may_enter(packet, sent_to, None if here else devices)
+        if from_here:
+            return not wall.may_leave(packet, sent_to, leaving)
+        if wall.may_enter(packet, sent_to, None if here else leaving):
+            return False
+        # Rules of routing can end on the node what is for others, and send what others seem to have begun.
+        return usual or here or not (wall.may_enter(packet, sent_to, None) or wall.may_leave(packet, sent_to, leaving))
 
-    def _way(self, family: int, address: int, wall: verdict.Firewall) -> tuple[bool, Optional[frozenset[str]]]:
+    def _way(self, family: int, address: int) -> tuple[bool, Optional[frozenset[str]]]:
         if (family, address) in self.shared:
             return True, frozenset()
         route = self.routes.to(family, address)
-        if route is None:
-            return False, None
-        return route.here, route.devices if route.here or self.sure[family] else frozenset(wall.devices)
+        return (False, None) if route is None else (route.here, route.devices)
+
+    def _stands_by(self) -> bool:
+        routes = (self.routes.to(*address) for address in self.shared)
+        return not all(route is not None and route.here for route in routes)
 
 
 def service(protocol: int, translated: int, sent: int) -> int:
@@ -125,6 +138,7 @@ def flush(cut: bool, shared: Iterable[str]) -> dict[str, Any]:
     if state != "loaded":
         raise rules.RulesError(f"there are no confirmed rules to judge by (state {state})")
     count = gone = 0
+    refused: list[str] = []
 
     def counted() -> Iterator[netlink.Connection]:
         nonlocal count
@@ -136,12 +150,22 @@ def flush(cut: bool, shared: Iterable[str]) -> dict[str, Any]:
         found = list(forbidden(Judge(netlink.Routes(routes), shared), counted()))
     if cut:
         with netlink.Netlink(netlink.NETLINK_NETFILTER) as table:
-            gone = sum(netlink.delete(table, connection) for connection in found)
+            for connection in found:
+                try:
+                    gone += netlink.delete(table, connection)
+                except OSError as error:  # such as one that hardware forwards
+                    refused.append(f"{shown(connection)}: {error.strerror}")
+        if refused:
+            raise rules.RulesError(f"{gone} connections were cut, and the kernel keeps {len(refused)}: {refused[0]}")
+        rules.replace_json(rules.RUN / FLUSHED, {"files": rules.recall().get("files")})
     examples = [shown(connection) for connection in found[:EXAMPLES]]
     return {"connections": count, "forbidden": len(found), "cut": gone, "examples": examples}
 
 
 def main(command: str, shared: list[str]) -> int:
     with rules.locked():
-        print(json.dumps(flush(command == "flush", shared), sort_keys=True))
+        if command == "flush-changed" and rules.recall(FLUSHED).get("files") == rules.recall().get("files"):
+            print(json.dumps({"connections": 0, "forbidden": 0, "cut": 0, "examples": []}))
+            return 0
+        print(json.dumps(flush(command != "forbidden", shared), sort_keys=True))
     return 0

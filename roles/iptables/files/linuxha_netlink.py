@@ -211,7 +211,9 @@ class Routes:
         kind = data[start + 7] if data else 0
         if kind in HERE:
             return Route(True, frozenset())
-        return Route(False, frozenset(self._devices(data, start + 12, end))) if kind == UNICAST else None
+        devices = frozenset(self._devices(data, start + 12, end))
+        # A nexthop object may not be spelled out, and a device may be newer than the list of names.
+        return Route(False, devices) if kind == UNICAST and devices and "" not in devices else None
 
     def _devices(self, data: bytes, start: int, end: int) -> Iterator[str]:
         for kind, first, last in attributes(data, start, end):

@@ -11,7 +11,8 @@ linuxha-rules trial [TOKEN]  how the rules on trial are doing, as JSON
 linuxha-rules confirm TOKEN  keep the rules on trial; the SSH connection must be newer than they are
 linuxha-rules rollback TOKEN the rules before the trial come back
 linuxha-rules forbidden [VIP...]  connections that the rules in force would not let begin, as JSON
-linuxha-rules flush [VIP...]      the same, and takes them out of the table of connections
+linuxha-rules flush [VIP...]      the same, and takes them out of the table of connections; flush-changed: once for
+                                  the rules in force
 """
 
 from __future__ import annotations
@@ -140,7 +141,10 @@ def saved(family: str, shared: Optional[bool] = None) -> str:
 
 def all_saved(shared: Optional[bool], pool: ThreadPoolExecutor) -> dict[str, Future[str]]:
     """Both families at once: with many rules nothing takes longer than to have them printed."""
-    return {family: pool.submit(saved, family, shared) for family in FAMILIES}
+    try:
+        return {family: pool.submit(saved, family, shared) for family in FAMILIES}
+    except RuntimeError as error:
+        raise RulesError(f"cannot read the rules of the kernel: {error}") from error
 
 
 def fingerprint(text: str) -> str:
@@ -562,7 +566,7 @@ def main(argv: list[str]) -> int:
             return 0
         if command in ("try", "end-trial", "trial", "confirm", "rollback"):
             return int(trials().main(command, argv[2:]))
-        if command in ("forbidden", "flush"):
+        if command in ("forbidden", "flush", "flush-changed"):
             return int(beside("linuxha_flush").main(command, argv[2:]))
         with locked():
             trials().make_way(command)

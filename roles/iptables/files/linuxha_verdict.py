@@ -32,6 +32,7 @@ PROTOCOLS = {
     "sctp": 132,
     "udplite": 136,
 }
+AH = PROTOCOLS["ah"]
 WITH_PORTS = (6, 17, 33, 132, 136)
 ADDRESS_BITS = {"ipv4": 32, "ipv6": 128}
 # Matches that say something only by options which are read below; any other name is a condition by itself.
@@ -39,6 +40,7 @@ _READ = ("tcp", "udp", "sctp", "dccp", "udplite", "icmp", "icmp6", "multiport", 
 # Targets after which the next rule is asked.
 _GO_ON = ("LOG", "NFLOG", "TCPMSS", "CT", "MARK", "CONNMARK", "SET", "TRACE", "CLASSIFY", "DSCP", "TOS", "AUDIT")
 _WORDS = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
+_OWN_SET = re.compile(r"lh[46]-")
 # Open or closed, it says nothing about the policy.
 _GATE = re.compile(r"linuxha_gate[46]")
 
@@ -120,17 +122,14 @@ def network(text: str) -> tuple[int, int]:
 
 
 def read_sets(text: str) -> dict[str, Ranges]:
-    """The sets of addresses in the output of `ipset save`; sets of anything else are left out."""
+    """The sets of the policy in the output of `ipset save`. In those of others there may have been something else."""
     members: dict[str, list[tuple[int, int]]] = {}
     for line in text.splitlines():
         words = line.split()
-        if words[:1] == ["create"] and words[2] in ("hash:ip", "hash:net"):
+        if words[:1] == ["create"] and _OWN_SET.match(words[1]):
             members[words[1]] = []
         elif words[:1] == ["add"] and words[1] in members:
-            if "nomatch" in words:
-                del members[words[1]]
-            else:
-                members[words[1]].append(network(words[2]))
+            members[words[1]].append(network(words[2]))
     return {name: normal(found) for name, found in members.items()}
 
 
@@ -160,6 +159,8 @@ class Reader:
                 options = [item for item in words[position + 1 :] if item.startswith("--")]
                 rule.way_back = ("loose" if "--loose" in options else "strict", "--invert" not in options)
                 rule.maybe |= bool({"--validmark", "--accept-local"} & set(options))
+            elif word == "-m" and value == "ah":  # how ip6tables asks for the protocol
+                self.services(rule, ((AH << 16, AH << 16 | 0xFFFF),), negated)
             elif word == "-m":
                 rule.maybe |= value not in _READ
             elif word in ("--loose", "--invert") and rule.way_back[0]:
@@ -325,10 +326,12 @@ class Rules:
         result = self._walk(chain, packet)
         return result & ~GOES_ON | (PASSES if result & GOES_ON and self.policies[chain] == "ACCEPT" else 0)
 
-    def forwards(self, device: str) -> bool:
-        """Whether a rule names this device as the one by which forwarded packets come."""
-        rules = (rule for blocks in self.chains.values() for block in blocks for rule in block.rules if rule.outgoing)
-        return any(_named(pattern, device) and not negated for rule in rules for pattern, negated in rule.incoming)
+    def forwards(self, device: str, outgoing: bool) -> bool:
+        """Whether a rule about forwarded packets names this device as the one by which they leave, or come."""
+        rules = (rule for blocks in self.chains.values() for block in blocks for rule in block.rules)
+        pairs = (rule for rule in rules if rule.incoming and rule.outgoing)
+        found = (pattern for rule in pairs for pattern in (rule.outgoing if outgoing else rule.incoming))
+        return any(_named(pattern, device) and not negated for pattern, negated in found)
 
     def _walk(self, chain: str, packet: Packet) -> int:
         result = 0
@@ -374,7 +377,12 @@ class Firewall:
         self.devices = tuple(name for name in devices if name != "lo")
         # Between these packets are forwarded; others, as that of the administrators, are not asked for what they
         # never send.
-        self.zones = tuple(name for name in self.devices if self.filter.forwards(name))
+        self.sources = tuple(name for name in self.devices if self.filter.forwards(name, False))
+        self.zones = {*self.sources, *(name for name in self.devices if self.filter.forwards(name, True))}
+
+    def knows(self, found: Optional[frozenset[str]]) -> bool:
+        """The rules say what is forwarded by one of these devices."""
+        return found is not None and not self.zones.isdisjoint(found)
 
     def may_enter(self, packet: Packet, sent_to: tuple[int, int], outgoing: Optional[frozenset[str]]) -> bool:
         """A packet from outside. `sent_to` is its destination and service before any translation.
@@ -384,7 +392,8 @@ class Firewall:
             outgoing: the devices by which it may leave; None when it ends at the node.
         """
         # By another device than that of the way back only where the rules do not compare the two.
-        candidates = self.devices if packet.home is None else dict.fromkeys((*sorted(packet.home), *self.zones))
+        anywhere = packet.home is None or outgoing is None
+        candidates = self.devices if anywhere else dict.fromkeys((*sorted(packet.home or ()), *self.sources))
         for incoming in candidates:
             arrived = packet._replace(incoming=incoming)
             before = self.raw.hook("PREROUTING", arrived._replace(destination=sent_to[0], service=sent_to[1]))
@@ -399,11 +408,11 @@ class Firewall:
                 return True
         return False
 
-    def may_leave(self, packet: Packet, outgoing: frozenset[str]) -> bool:
-        """A packet of the node's own."""
+    def may_leave(self, packet: Packet, sent_to: tuple[int, int], outgoing: frozenset[str]) -> bool:
+        """A packet of the node's own. `sent_to` as above."""
         for name in outgoing:
             sent = packet._replace(outgoing=name)
-            before = self.raw.hook("OUTPUT", sent)
+            before = self.raw.hook("OUTPUT", sent._replace(destination=sent_to[0], service=sent_to[1]))
             if before & UNTRACKED or (before & PASSES and self.filter.hook("OUTPUT", sent) & PASSES):
                 return True
         return False

@@ -169,6 +169,30 @@ def test_a_vip_is_the_nodes_own_also_where_it_is_not(world: World) -> None:
     assert json.loads(world.loader("forbidden", VIP))["forbidden"] == 0
 
 
+def test_the_routes_of_a_standby_node_are_not_those_of_the_active_one(world: World) -> None:
+    keeper = Keeper(world)
+    world.servers.append(keeper.process)
+    world.load(after())
+    world.run("fw", "ip", "address", "del", f"{VIP}/24", "dev", "wan")
+    for client in ("192.0.2.0/24", "2001:db8:1::/64"):
+        world.run("fw", "ip", "route", "replace", client, "dev", "lan")
+    forbidden = [name for name, (_host, _port, kept) in ENDS.items() if not kept]
+    # The control: believed, they send every connection back where it came from.
+    assert json.loads(world.loader("forbidden"))["forbidden"] > len(forbidden)
+    assert json.loads(world.loader("forbidden", VIP))["forbidden"] == len(forbidden)
+
+
+def test_it_is_done_once_for_the_rules_in_force(world: World) -> None:
+    keeper = Keeper(world)
+    world.servers.append(keeper.process)
+    assert json.loads(world.loader("flush-changed", VIP))["connections"] >= len(ENDS)
+    assert json.loads(world.loader("flush-changed", VIP))["connections"] == 0
+    world.load(after())
+    # Whatever ended the run before it came to this: the next one makes up for it.
+    assert json.loads(world.loader("flush-changed", VIP))["cut"] > 0
+    assert json.loads(world.loader("flush-changed", VIP))["connections"] == 0
+
+
 def test_without_confirmed_rules_nothing_is_judged(world: World) -> None:
     world.loader("close")
     with pytest.raises(AssertionError, match=r"no confirmed rules to judge by \(state closed\)"):

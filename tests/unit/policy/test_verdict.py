@@ -39,7 +39,8 @@ def forwarded(packet: Packet) -> bool:
 
 verdict = _module()
 DEVICES = ["lo", "eth0", "eth1", "eth2"]
-SETS = """create lh4-web-1 hash:net family inet
+SETS = """create knocked hash:ip family inet timeout 30
+create lh4-web-1 hash:net family inet
 add lh4-web-1 198.51.100.80/31
 create other bitmap:port range 1-9
 """
@@ -98,6 +99,8 @@ TO_WEB = "-A FORWARD -i eth1 -o eth2 -d 198.51.100.80/32 -p tcp -m tcp --dport 4
         (f"{TO_WEB} -m time --timestart 01:00:00 --timestop 01:00:59 -j ACCEPT", True),
         (f"{TO_WEB} -m mark ! --mark 0x7 -j ACCEPT", True),
         (f"{TO_WEB} -m set --match-set other dst -j ACCEPT", True),
+        # Who knocked a minute ago is in it no more.
+        (f"{TO_WEB} -m set --match-set knocked src -j ACCEPT", True),
         (f"{TO_WEB} -m set --match-set lh4-web-1 dst -j ACCEPT", True),
         (f"{TO_WEB} -m set ! --match-set lh4-web-1 dst -j ACCEPT", False),
         (f"{TO_WEB} -j NFQUEUE --queue-num 1", True),
@@ -135,6 +138,27 @@ def test_a_forged_source_is_forbidden_where_rules_look_at_it() -> None:
     assert not may_pass(wall(rule, raw=loose), WEB, frozenset())
     # Nobody knows where it comes from.
     assert may_pass(wall(rule, raw=strict), WEB, None)
+
+
+def test_a_device_may_lead_to_the_node_alone() -> None:
+    """It comes by another device than that of the way back, which nothing compares."""
+    text = HEAD.replace(":own", ":INPUT DROP [0:0]\n:own").format(
+        raw="", policy="DROP", rules="-A INPUT -i eth0 -p udp -m udp --dport 500 -j ACCEPT"
+    )
+    found = verdict.Firewall(text, SETS, "ipv4", DEVICES)
+    service = 17 << 16 | 500
+    packet = verdict.Packet(CLIENT, SERVER, service, 500, "", "", frozenset(["eth1"]))
+    assert found.may_enter(packet, (SERVER, service), None)
+    assert not found.may_enter(packet._replace(service=service + 1), (SERVER, service), None)
+
+
+def test_the_node_sends_to_what_it_asked_for_before_any_translation() -> None:
+    text = HEAD.replace(":own", ":OUTPUT DROP [0:0]\n:own").replace(":PREROUTING", ":OUTPUT DROP [0:0]\n:PREROUTING")
+    raw = "-A OUTPUT -d 192.0.2.9/32 -j ACCEPT"
+    found = verdict.Firewall(text.format(raw=raw, policy="DROP", rules="-A OUTPUT -j ACCEPT"), SETS, "ipv4", DEVICES)
+    packet = verdict.Packet(SERVER, SERVER, 6 << 16 | 80, 4000, "", "", frozenset())
+    assert found.may_leave(packet, (CLIENT, 6 << 16 | 80), frozenset(["eth1"]))
+    assert not found.may_leave(packet, (SERVER, 6 << 16 | 80), frozenset(["eth1"]))
 
 
 def test_what_is_not_tracked_is_left_alone() -> None:

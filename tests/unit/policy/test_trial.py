@@ -45,8 +45,14 @@ class Trial(Namespace):
         """What the unit does: the process that loads and then watches."""
         environment = {**os.environ, "LINUXHA_RULES": str(self.rules), "LINUXHA_RUN": str(self.state)}
         argv = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", "--", sys.executable, "-B", str(LOADER), "try"]
+        before = self.trial()
         self.watcher = subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE, text=True)
-        wait(lambda: self.trial()["state"] not in ("none", "loading") or self.ended())
+
+        def begun() -> bool:
+            found = self.trial()
+            return found["state"] != "loading" and found != before
+
+        wait(lambda: begun() or self.ended())
 
     def ended(self) -> bool:
         assert self.watcher is not None

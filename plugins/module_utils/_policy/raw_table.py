@@ -50,9 +50,10 @@ def _sources(table: Table, ruleset: Ruleset, sets: SetBook, family: int) -> None
     """Packets whose source cannot be behind the interface through which they came."""
     real = [zone for zone in ruleset.zones if zone.within is None]
     modes = {zone.name: zone.antispoof or ruleset.options.antispoof for zone in real}
-    if family == 6 and any(mode != "off" for mode in modes.values()):
-        # Before the check of the way back, which can fail for a moment while addresses change: an advertisement
-        # lost then is asked for again only after a second (RetransTimer, RFC 4861). Hop limit 255 proves the link.
+    if family == 6 and any(zone.bogons or modes[zone.name] != "off" for zone in real):
+        # Before the bogons, which neighbours may have among themselves (fc00::/7), and before the check of the way
+        # back, which can fail for a moment while addresses change: an advertisement lost then is asked for again
+        # only after a second (RetransTimer, RFC 4861). Hop limit 255 proves the link.
         for number, name in cluster_lines.NDP:
             matches = f"-p ipv6-icmp -m icmp6 --icmpv6-type {number} -m hl --hl-eq 255"
             table.add("PREROUTING", matches, f"ndp {name} on link", "-j ACCEPT")

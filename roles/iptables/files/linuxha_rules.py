@@ -3,7 +3,7 @@
 """Load the firewall rules of this node: both address families or neither, and closed when that is impossible.
 
 linuxha-rules load           load /etc/linuxha/rules unless it is loaded already; forwarding comes on last
-linuxha-rules check [DIR]    load DIR for real in a throwaway network namespace; nothing here changes
+linuxha-rules check [DIR]    load DIR for real in a throwaway network namespace; the rules here do not change
 linuxha-rules status         what the kernel holds, as JSON; exit 0 only when it is what was loaded
 linuxha-rules close          drop everything but loopback and the administrators, forwarding off
 linuxha-rules stop           forwarding off, the rules stay
@@ -467,7 +467,7 @@ def verified(name: str) -> str:
     return data.decode("utf-8")
 
 
-def check_in_namespace(directory: Path) -> None:
+def check_in_namespace(directory: Path, noted: bool = True) -> None:
     """Really load everything where nobody is: --test alone knows neither sets nor what the kernel refuses."""
     texts = read(directory)
     program = [sys.executable, str(Path(__file__).resolve()), "check-here", str(directory), namespace()]
@@ -475,8 +475,9 @@ def check_in_namespace(directory: Path) -> None:
         run(["unshare", "--net", "--", *program])
     except RulesError as error:
         raise RulesError(f"the test load failed: {str(error).rsplit('linuxha-rules: ', maxsplit=1)[-1]}") from error
-    RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
-    replace_json(RUN / TESTED, {"files": digest(texts), "programs": programs()})
+    if noted:
+        RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+        replace_json(RUN / TESTED, {"files": digest(texts), "programs": programs()})
 
 
 def tested_already(texts: dict[str, str]) -> bool:
@@ -559,7 +560,7 @@ def main(argv: list[str]) -> int:
         if command == "status":
             return status()
         if command == "check":
-            check_in_namespace(directory)
+            check_in_namespace(directory, noted="unnoted" not in argv[3:])
             return 0
         if command == "check-here":
             check_here(directory, argv[3] if len(argv) > 3 else namespace())

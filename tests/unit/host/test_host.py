@@ -196,7 +196,7 @@ class Loader:
         self.asked: list[str] = []
 
     def __call__(self, argv: list[str]) -> tuple[int, str, str]:
-        self.asked.append(argv[1])
+        self.asked.append(" ".join([argv[1], *argv[3:]]))
         return (0, self.status, "") if argv[1] == "status" else (self.check, "", "line 3 failed")
 
 
@@ -224,9 +224,11 @@ def test_rules_are_tested_then_written_with_their_sums_and_then_left_alone(tmp_p
 
 
 def test_rules_in_check_mode_are_tested_and_not_written(tmp_path: Path) -> None:
-    result = installer(tmp_path, Loader(), check_mode=True).run()
+    run = Loader()
+    result = installer(tmp_path, run, check_mode=True).run()
     assert result["changed"]
     assert result["tested"]
+    assert "check unnoted" in run.asked
     assert [set(part) & {"prepared", "after"} for part in result["diff"]] == [{"prepared"}, {"after"}, {"after"}]
     assert not (tmp_path / "rules").exists()
 

@@ -223,7 +223,8 @@ def test_rules_in_the_other_backend_are_refused(node: Namespace) -> None:
 
 
 def test_the_check_touches_nothing(node: Namespace) -> None:
-    assert node.loader("check", str(node.rules)).returncode == 0
+    assert node.loader("check", str(node.rules), "unnoted").returncode == 0
+    assert not (node.state / "tested.json").exists()
     assert "-A" not in node.saved()
     assert node.status()["state"] == "absent"
 

@@ -317,6 +317,14 @@ def test_sources_are_checked_per_zone() -> None:
     assert "192.0.2.0/24" not in entries
 
 
+def test_neighbours_find_each_other_also_by_addresses_that_the_public_network_has_not() -> None:
+    files = compiled(zones={"wan": {"interfaces": ["eth1"], "antispoof": "off", "bogons": True}})
+    raw = chain(files["rules.v6"].split("*nat")[0], "PREROUTING")
+    on_link = [number for number, line in enumerate(raw) if "--hl-eq 255 -j ACCEPT" in line]
+    (dropped,) = [number for number, line in enumerate(raw) if line.endswith("-j DROP")]
+    assert on_link and max(on_link) < dropped
+
+
 @pytest.mark.parametrize(
     ("target", "end"),
     [

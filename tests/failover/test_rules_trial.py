@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from lab import playbook
+from lab.cases import Case
 from lab.hosts import NodeHost
 from lab.lab import Lab
 from lab.pair import Pair, wait
@@ -238,6 +239,16 @@ def test_nothing_keeps_rules_that_nobody_confirmed(pair: Pair, tmp_path: Path, d
     old_rules_are_back(pair, before)
 
 
+def unnoticed(pair: Pair, *changes: Case) -> None:
+    """Neither a packet is lost nor a connection, nothing leaks, no address moves."""
+    for measured in observe(pair, changes, FLOWS):
+        assert measured.window.flows is not None
+        assert (measured.window.flows.survived, measured.window.flows.resets) == (FLOWS, 0)
+        assert measured.blackout.lost_packets == 0, measured.blackout
+        assert measured.leaks.leaked == 0
+        assert measured.owners.changes == 0
+
+
 @pytest.mark.full
 def test_one_rule_changed_under_load(pair: Pair, tmp_path: Path) -> None:
     inventory = tmp_path / "inventory"
@@ -253,12 +264,7 @@ def test_one_rule_changed_under_load(pair: Pair, tmp_path: Path) -> None:
     there = fault("one rule more", site(with_inventory(pair.lab, inventory)))
     back = fault("one rule less", site(pair.lab))
     try:
-        for measured in observe(pair, [there, back], FLOWS):
-            assert measured.window.flows is not None
-            assert (measured.window.flows.survived, measured.window.flows.resets) == (FLOWS, 0)
-            assert measured.blackout.lost_packets == 0, measured.blackout
-            assert measured.leaks.leaked == 0
-            assert measured.owners.changes == 0
+        unnoticed(pair, there, back)
     finally:
         if rules(pair) != before:
             playbook.play(pair.lab, "site", show=None)
@@ -302,12 +308,7 @@ def test_one_rule_of_10_000_changed_under_load(pair: Pair, tmp_path: Path) -> No
         for node in pair.nodes.values():
             assert node.exec("iptables-save").count("--comment bulk-") == 10_000
         there, back = fault("port 9", site(labs[1])), fault("port 7", site(labs[0]))
-        for measured in observe(pair, [there, back], FLOWS):
-            assert measured.window.flows is not None
-            assert (measured.window.flows.survived, measured.window.flows.resets) == (FLOWS, 0)
-            assert measured.blackout.lost_packets == 0, measured.blackout
-            assert measured.leaks.leaked == 0
-            assert measured.owners.changes == 0
+        unnoticed(pair, there, back)
         assert {trial(node)["state"] for node in pair.nodes.values()} == {"confirmed"}
         assert rules(pair) == before
     finally:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -27,7 +28,7 @@ def cpu() -> float:
 
 def run(step: dict[str, Any]) -> str:
     source = step.get("stdin") or "/dev/null"
-    with open(source, "rb") as file:  # noqa: PTH123 - a descriptor
+    with Path(source).open("rb") as file:
         done = subprocess.run(
             step["argv"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )

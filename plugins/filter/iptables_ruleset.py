@@ -79,10 +79,14 @@ def iptables_ruleset(value: object, mode: str = "exclusive") -> dict[str, str]:
     ruleset, found = parse(raw)
     problems = [*found, *(refused(ruleset.raw) if mode == "shared" else ())]
     if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise AnsibleFilterError(f"the firewall rules have {len(problems)} problem(s):\n{lines}")
+        raise refusal("the firewall rules have", [str(problem) for problem in problems])
     files = render(ruleset)
     return shared(files) if mode == "shared" else files
+
+
+def refusal(what: str, problems: list[str]) -> AnsibleFilterError:
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    return AnsibleFilterError(f"{what} {len(problems)} problem(s):\n{lines}")
 
 
 class FilterModule:

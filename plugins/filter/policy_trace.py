@@ -85,6 +85,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
 from ansible_collections.linuxha.firewall.plugins.action.policy_trace import of_cluster, told
+from ansible_collections.linuxha.firewall.plugins.filter.iptables_ruleset import refusal
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import early
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
@@ -110,10 +111,10 @@ def policy_trace(
     else:
         asked, problems = of_cluster(hostvars, str(host))
     if asked is None or problems:
-        raise refusal("the policy", problems)
+        raise refusal("the policy has", problems)
     question, found = read_packet(plain(packet), asked.context.zone_names)
     if question is None:
-        raise refusal("the question", [str(problem) for problem in found])
+        raise refusal("the question has", [str(problem) for problem in found])
     return told(trace(asked, question))
 
 
@@ -138,11 +139,6 @@ def addresses(raw: object, path: str, problems: list[Problem]) -> list[Address]:
         except ValueError:
             problems.append(Problem(path, item, "is not an address", "Write it such as 192.0.2.1 or 2001:db8:1::1."))
     return found
-
-
-def refusal(what: str, problems: list[str]) -> AnsibleFilterError:
-    lines = "\n".join(f"  {problem}" for problem in problems)
-    return AnsibleFilterError(f"{what} has {len(problems)} problem(s):\n{lines}")
 
 
 class FilterModule:

@@ -32,6 +32,7 @@ from typing import TypeVar
 from ansible_collections.linuxha.firewall.plugins.module_utils._host.ruleset import manifest
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
+from lab.monitors.frames import checksum, pseudo_header
 
 ROLE = Path(__file__).parents[2] / "roles" / "iptables"
 T = TypeVar("T")
@@ -140,19 +141,12 @@ class Namespace:
 # --- packets ---------------------------------------------------------------------------------------------------------
 
 
-def checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
 def frame(family: int, protocol: int, head: Callable[[int], bytes], payload: bytes) -> bytes:
-    """`head` makes the header of the protocol with a checksum. All lengths are even."""
+    """`head` makes the header of the protocol with a checksum."""
     source, target = (ip_address(text).packed for text in ENDS[family])
     size = len(head(0)) + len(payload)
-    pseudo = source + target + struct.pack("!II", size, protocol)
-    body = head(checksum((b"" if (family, protocol) == (4, 1) else pseudo) + head(0) + payload)) + payload
+    pseudo = b"" if (family, protocol) == (4, 1) else pseudo_header(source, target, protocol, size)
+    body = head(checksum(pseudo + head(0) + payload)) + payload
     if family == 4:
         start = struct.pack("!BBHHHBB", 0x45, 0, 20 + size, 0, 0, 64, protocol)
         packet = start + struct.pack("!H", checksum(start + b"\0\0" + source + target)) + source + target + body

@@ -4,28 +4,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).parents[3] / "roles/iptables/files/linuxha_connection.py"
+from tests.unit.node_programs import load
+
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def module() -> Any:
-    found = importlib.util.spec_from_file_location("linuxha_connection", SOURCE)
-    assert found and found.loader
-    made = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = made
-    found.loader.exec_module(made)
-    return made
-
-
-connection = module()
+connection = load("iptables", "linuxha_connection")
 
 INIT = ("systemd", "/sbin/init", 0.1)
 LISTENER = ("sshd", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", 2)

@@ -4,11 +4,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,27 +13,17 @@ from hypothesis import strategies as st
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
+from tests.unit.node_programs import load
 
 from .test_meaning import NEGATED, ONE_OF_EACH, decided, journeys, policy_of, rules
 from .walk import ICMP, Packet
-
-FILE = Path(__file__).parents[3] / "roles" / "iptables" / "files" / "linuxha_verdict.py"
-
-
-def _module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("linuxha_verdict", FILE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def forwarded(packet: Packet) -> bool:
     return bool(packet.incoming and packet.outgoing)
 
 
-verdict = _module()
+verdict = load("iptables", "linuxha_verdict")
 DEVICES = ["lo", "eth0", "eth1", "eth2"]
 SETS = """create knocked hash:ip family inet timeout 30
 create lh4-web-1 hash:net family inet

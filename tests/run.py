@@ -91,6 +91,11 @@ def all_steps() -> tuple[Step, ...]:
         Step("lint:yaml", "YAML", (("yamllint", "--strict", "."),)),
         Step("lint:shell", "shell scripts", (("shellcheck", *shell_scripts()),)),
         Step("lint:rules", "the rules of this repository", (python("-m", "pytest", "-q", "tests/unit/repo"),)),
+        Step(
+            "lint:reference",
+            "docs/reference says what the plugins and roles say",
+            (python("-m", "tests.tools.reference", "--check"),),
+        ),
         Step("lint:ansible", "ansible-lint, production profile", (("ansible-lint", "--offline", "--nocolor"),)),
         Step("unit", "unit tests", (python("-m", "pytest", "-q", "tests/unit", "--ignore=tests/unit/repo"),), 600),
         Step("sanity", "ansible-test sanity", (python("-m", "tests.tools.sanity"),), 600),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import run
-from tests.tools import demo_result, sanity
+from tests.tools import demo_result, reference, sanity
 
 STEPS = run.all_steps()
 
@@ -124,3 +124,16 @@ def test_a_broken_demo(broken: dict[str, Any]) -> None:
 
 def test_an_empty_demo() -> None:
     assert len(demo_result.result_problems({})) == 4 + len(demo_result.REQUIRED_CASES)
+
+
+def test_a_stale_page_of_the_reference_is_found(tmp_path: Path) -> None:
+    written, wanted = tmp_path / "written", tmp_path / "wanted"
+    for directory, pages in (
+        (written, {"a": "same", "b": "old", "c": "gone"}),
+        (wanted, {"a": "same", "b": "new", "d": ""}),
+    ):
+        directory.mkdir()
+        for name, text in pages.items():
+            (directory / name).write_text(text)
+    assert [line.partition(":")[0] for line in reference.differences(written, wanted)] == ["b", "c", "d"]
+    assert reference.differences(wanted, wanted) == []

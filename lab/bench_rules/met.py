@@ -15,6 +15,9 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset i
 
 from . import policy
 
+# It is in no rule between zones.
+MANAGEMENT = "203.0.113.0/24"
+
 
 @dataclass(frozen=True)
 class Packet:
@@ -98,12 +101,27 @@ def _aimed(random: Random, found: Match) -> Packet:
     return Packet(source, destination, 6 if service.protocol is None else service.protocol, low, high)
 
 
+def pair(rules: Sequence[policy.Rule], family: int) -> list[FlatRule]:
+    """Those between the two zones of the measurement."""
+    flat = parse(policy.variables(rules, MANAGEMENT))[0].flat.rules
+    return [rule for rule in flat if family in rule.matches and "wan" in rule.from_zones and "dmz" in rule.to_zones]
+
+
+def before_probe(rules: Sequence[policy.Rule]) -> int:
+    """Of the packets that are measured, in a list with the probe."""
+    found = pair(rules, 4)
+    (probe,) = (rule for rule in found if rule.name == "probe")
+    count, decider = walk(split.split(found, 4), 4, _aimed(Random(0), probe.matches[4]))
+    if decider is not probe:
+        raise ValueError(f"{decider} decides about the probe")
+    return count - 1
+
+
 def main() -> None:
     """The pair of zones of the measurement, in the list between all zones and in that between these two."""
     for name, rules in (("zones", policy.realistic(10_000)), ("pair", policy.one_pair(1000))):
-        flat = parse(policy.variables(rules, "203.0.113.0/24"))[0].flat.rules
         for family in (4, 6):
-            here = [r for r in flat if family in r.matches and ("wan" in r.from_zones and "dmz" in r.to_zones)]
+            here = pair(rules, family)
             print(f"{name}, IPv{family}, {len(here)} rules: {of(here, family)}")
 
 

@@ -22,8 +22,6 @@ from lab.bench_rules import policy as bench
 
 from . import tiny
 
-MANAGEMENT = "203.0.113.0/24"
-
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +129,7 @@ def test_a_guard_that_is_too_narrow_is_found(monkeypatch: pytest.MonkeyPatch) ->
 
 def realistic(family: int, count: int = 300) -> list[FlatRule]:
     """All of one pair of zones."""
-    rules = parse(bench.variables(bench.one_pair(count), MANAGEMENT))[0].flat.rules
-    return [rule for rule in rules if family in rule.matches]
+    return met.pair(bench.one_pair(count), family)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -162,6 +159,11 @@ def test_a_packet_is_compared_with_few_rules(family: int, mean: float, worst: in
     assert found.flat_mean > 400
     assert found.mean <= mean
     assert found.worst <= worst
+
+
+def test_the_probe_of_the_benchmark_is_found() -> None:
+    assert met.before_probe(bench.with_probe(bench.one_pair(40))) == 39
+    assert met.before_probe(bench.with_probe(bench.one_pair(400))) < 40
 
 
 def test_the_same_port_for_one_server_is_told_apart_by_source() -> None:
@@ -195,7 +197,7 @@ def test_one_rule_that_changes_touches_few_chains(change: str) -> None:
         del other[300]
     else:
         other.insert(300, bench.Rule(**{**rules[300].__dict__, "name": "another"}))
-    before, after = (render(parse(bench.variables(each, MANAGEMENT))[0]) for each in (rules, other))
+    before, after = (render(parse(bench.variables(each, met.MANAGEMENT))[0]) for each in (rules, other))
     for name in ("rules.v4", "rules.v6"):
         old, new = chains(before[name]), chains(after[name])
         assert len(old) > 40
@@ -203,7 +205,7 @@ def test_one_rule_that_changes_touches_few_chains(change: str) -> None:
 
 
 def test_names_of_parts_fit_the_kernel_and_are_no_names_of_pairs() -> None:
-    text = render(parse(bench.variables(bench.one_pair(300), MANAGEMENT))[0])["rules.v4"]
+    text = render(parse(bench.variables(bench.one_pair(300), met.MANAGEMENT))[0])["rules.v4"]
     names = set(re.findall(r"^:(\S+\+\S+) ", text, re.MULTILINE))
     assert names
     assert all(re.fullmatch(r"f-wan\.dmz\+[0-9a-f]{10}", name) for name in names)
@@ -215,15 +217,14 @@ def test_names_of_parts_fit_the_kernel_and_are_no_names_of_pairs() -> None:
 
 def test_the_lines_of_groups_have_the_name_of_their_pair() -> None:
     """So counters by the names of rules add up, and nobody meets a name that no policy has."""
-    text = render(parse(bench.variables(bench.one_pair(300), MANAGEMENT))[0])["rules.v4"]
+    text = render(parse(bench.variables(bench.one_pair(300), met.MANAGEMENT))[0])["rules.v4"]
     names = set(re.findall(r'--comment "([^"]*)" -j \S+\+', text))
     assert names == {"wan to dmz"}
 
 
 def test_the_order_of_the_input_decides_and_nothing_else() -> None:
     rules = realistic(4)
-    again = parse(bench.variables(bench.one_pair(300), MANAGEMENT))[0].flat.rules
-    assert split.split(rules, 4) == split.split([rule for rule in again if 4 in rule.matches], 4)
+    assert split.split(rules, 4) == split.split(realistic(4), 4)
 
 
 def test_block_lists_before_the_rules_do_not_keep_all_in_order() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..progress import say
-from . import others, policy
+from . import met, others, policy
 from .apply import DIRECTORY, Bench, compiled
 from .rig import python
 
@@ -59,11 +59,12 @@ class Paths:
             self.bench.write(f"{DIRECTORY}/{name}", {"ipsets": "", **texts})
 
     def _before(self, ruleset: str) -> int:
-        """Lines of FORWARD, or of the chain of the two zones, up to that of the probe."""
+        """Comparisons with rules of the two zones (or of the one chain) until the one that accepts the probe."""
         if ruleset in ("nothing", "states"):
             return 0
-        chain = "FORWARD" if ruleset == "flat" else "f-wan.dmz"
-        lines = [line for line in self.bench.node.exec("iptables-save").splitlines() if line.startswith(f"-A {chain} ")]
+        if ruleset in self.lists:
+            return met.before_probe(self.lists[ruleset])
+        lines = [line for line in self.bench.node.exec("iptables-save").splitlines() if line.startswith("-A FORWARD ")]
         return next(number for number, line in enumerate(lines) if "--comment probe" in line)
 
     def _load(self, ruleset: str) -> None:

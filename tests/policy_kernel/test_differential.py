@@ -12,13 +12,27 @@ from collections.abc import Callable
 
 import pytest
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from tests.policy_kernel.compare import Totals, compare, rig_of
 from tests.policy_kernel.policies import case, questions
 
 FEW, MANY = 60, 200
 SEEDS = (*range(1, 8), 45)
+#: Their policies have many parts of chains in both families.
+SPLIT_SEEDS = (1, 6, 45, 101, 108, 115)
 Alter = Callable[[str], str]
+
+
+def split_small(patch: pytest.MonkeyPatch) -> None:
+    """No random policy is long enough for chains that are split otherwise."""
+    for name, value in (("LONG", 1), ("SHORT", 2), ("LEAST", 2)):
+        patch.setattr(split, name, value)
+
+
+@pytest.fixture
+def _split(monkeypatch: pytest.MonkeyPatch) -> None:
+    split_small(monkeypatch)
 
 
 def run(seed: int, count: int, alter: Alter = str) -> Totals:
@@ -46,10 +60,26 @@ def test_the_trace_says_what_the_kernel_does(seed: int) -> None:
     agree(seed, FEW, "test_the_trace_says_what_the_kernel_does")
 
 
+@pytest.mark.usefixtures("_split")
+@pytest.mark.parametrize("seed", SPLIT_SEEDS)
+def test_so_it_is_with_chains_that_are_split(seed: int) -> None:
+    agree(seed, FEW, "test_so_it_is_with_chains_that_are_split")
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(101, 201))
-def test_the_trace_says_what_the_kernel_does_in_full(seed: int) -> None:
+def test_the_trace_says_what_the_kernel_does_in_full(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if seed % 2:
+        split_small(monkeypatch)
     agree(seed, MANY, "test_the_trace_says_what_the_kernel_does_in_full")
+
+
+@pytest.mark.usefixtures("_split")
+def test_a_splitter_that_looks_too_narrowly_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: the look before a group knows one range of the addresses of its rules."""
+    guard = split._guard
+    monkeypatch.setattr(split, "_guard", lambda family, side, ranges: guard(family, side, ranges[:1]))
+    assert run(101, FEW).differences
 
 
 def other_order(text: str) -> str:

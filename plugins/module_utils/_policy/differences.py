@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import saved
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.match import PART
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets import PARTS
 
 FILES = {"rules.v4": "IPv4", "rules.v6": "IPv6"}
 SETS = "ipsets"
@@ -50,11 +53,11 @@ def _called(old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
         )
         if len(gone) == len(more) == 1:
             first[more[0]] = gone[0]
-    kept = set(first.values())
+    shared = Counter(_label(name) for name in set(first.values()))
     texts: dict[str, str] = {}
     for name, known in first.items():
         found = _label(name)
-        alone = found is not None and sum(_label(other) == found for other in kept) == 1
+        alone = found is not None and shared[found] == 1
         texts[name] = found[1] if found is not None and alone else known
     return texts
 
@@ -67,10 +70,34 @@ def _label(name: str) -> Optional[tuple[str, str]]:
 def _by_name(files: Mapping[str, str], sets: Mapping[str, str]) -> dict[str, Forms]:
     found: dict[str, Forms] = {}
     for file, family in FILES.items():
-        for rule in saved.parse(files.get(file, "")).rules:
-            name = rule.name or f"without a name in {rule.table} {rule.chain}"
+        read = saved.parse(files.get(file, "")).rules
+        whole = _whole(read)
+        for rule in read:
+            # Which part of a chain a rule is in says nothing, and neither do the lines that lead there.
+            if _part(rule):
+                continue
+            where = f"{rule.table} {whole.get(rule.chain, rule.chain)}"
+            name = rule.name or f"without a name in {where}"
             forms = found.setdefault(name, {}).setdefault(family, [])
-            forms.append((f"{rule.table} {rule.chain}", _with_labels(rule.words, sets)))
+            forms.append((where, _with_labels(rule.words, sets)))
+    return found
+
+
+def _part(rule: saved.Rule) -> str:
+    """The part of a long chain to which this line leads."""
+    target = rule.words[-1] if rule.words else ""
+    return target if PART in target and rule.words[-2:-1] == ("-j",) else ""
+
+
+def _whole(rules: Iterable[saved.Rule]) -> dict[str, str]:
+    """Part of a chain to the chain that it is of."""
+    found: dict[str, str] = {}
+    parents = {_part(rule): rule.chain for rule in rules if _part(rule)}
+    for part in parents:
+        way = [part]
+        while way[-1] in parents and parents[way[-1]] not in way:
+            way.append(parents[way[-1]])
+        found[part] = way[-1]
     return found
 
 
@@ -131,20 +158,26 @@ def _moved(before: Mapping[str, str], after: Mapping[str, str], sets: Mapping[st
     lines: dict[str, None] = {}
     for file in FILES:
         old, new = _orders(before.get(file, ""), sets), _orders(after.get(file, ""), sets)
-        for where in new:
-            kept = set(old.get(where, ())) & set(new[where])
-            was, now = ([name for name in order.get(where, ()) if name in kept] for order in (old, new))
+        for place in new:
+            table, chain, _parted = place
+            kept = set(old.get(place, ())) & set(new[place])
+            was, now = ([name for name in order.get(place, ()) if name in kept] for order in (old, new))
             if was != now:
                 pairs = [(a, b) for a, b in zip(was, now) if a != b]
-                lines[f"{where}: another order from here on: {pairs[0][0]} -> {pairs[0][1]}"] = None
+                lines[f"{table} {chain}: another order from here on: {pairs[0][0]} -> {pairs[0][1]}"] = None
     return list(lines)
 
 
-def _orders(text: str, sets: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, dict[str, None]] = {}
-    for rule in saved.parse(text).rules:
-        found.setdefault(f"{rule.table} {rule.chain}", {})[rule.name or " ".join(_with_labels(rule.words, sets))] = None
-    return {where: list(names) for where, names in found.items()}
+def _orders(text: str, sets: Mapping[str, str]) -> dict[tuple[str, str, bool], list[str]]:
+    """By table and chain, and by whether it has parts: those come in an order of their own, which decides nothing."""
+    rules = saved.parse(text).rules
+    parted = set(_whole(rules).values())
+    found: dict[tuple[str, str, bool], dict[str, None]] = {}
+    for rule in rules:
+        if not _part(rule):
+            name = rule.name or " ".join(_with_labels(rule.words, sets))
+            found.setdefault((rule.table, rule.chain, rule.chain in parted), {})[name] = None
+    return {place: list(names) for place, names in found.items()}
 
 
 def _policies(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -172,6 +205,8 @@ def _by_text(found: Mapping[str, frozenset[str]], sets: Mapping[str, str]) -> di
     """Both families of a group together."""
     joined: dict[str, frozenset[str]] = {}
     for name, members in found.items():
+        if (_label(name) or ("", ""))[1] == PARTS:
+            continue
         text = "without a name" if sets[name] == _NO_LABEL and _label(name) else sets[name]
         joined[text] = joined.get(text, frozenset()) | members
     return joined

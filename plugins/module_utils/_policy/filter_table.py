@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster_lines, extras, match
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster_lines, extras, match, split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Clamp, FlatRule
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines, mirrored
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
@@ -16,6 +17,15 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ways impo
 
 GATES: Mapping[int, str] = {4: "linuxha_gate4", 6: "linuxha_gate6"}
 HOOKS = ("INPUT", "FORWARD", "OUTPUT")
+
+
+class Part(NamedTuple):
+    """What parts of the chain of a pair of zones have in common."""
+
+    chain: str
+    comment: str
+
+
 SYN = "-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN"
 
 
@@ -87,7 +97,22 @@ def _dispatch(lines: Lines, ruleset: Ruleset) -> None:
         for rule in rules:
             if rule.path not in rendered:
                 rendered[rule.path] = lines.rule(rule)
-            lines.table.extend(chain, rendered[rule.path])
+        _fill(lines, chain, split.split(rules, lines.family), rendered, Part(chain, " to ".join(way.names)))
+
+
+def _fill(
+    lines: Lines, chain: str, items: Iterable[split.Item], rendered: Mapping[str, list[str]], whole: Part
+) -> None:
+    for item in items:
+        if not isinstance(item, split.Group):
+            lines.table.extend(chain, rendered[item.path])
+            continue
+        name = match.part_name(whole.chain, item.key)
+        if not lines.table.chain(name):
+            raise ValueError(f"two parts of {whole.chain} have the name {name}")
+        lines.sets.of_parts((item.guard.source, item.guard.destination), lines.family)
+        lines.table.extend(chain, lines.simple(item.guard, whole.comment, f"-j {name}"))
+        _fill(lines, name, item.items, rendered, whole)
 
 
 def _chain(way: Way) -> str:

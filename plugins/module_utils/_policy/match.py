@@ -17,6 +17,8 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
 COMMENT_BYTES = 255
 LOG_PREFIX_BYTES = 29
 CHAIN_BYTES = 28
+#: What stands in no name of a zone, and how the parts of a chain are told apart behind it.
+PART, PART_DIGITS = "+", 10
 # xt_multiport has 15 slots, and a range takes two.
 MULTIPORT_SLOTS = 15
 
@@ -58,6 +60,12 @@ def chain_name(prefix: str, *zones: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{name[: CHAIN_BYTES - 9]}-{digest}"
+
+
+def part_name(chain: str, key: str) -> str:
+    """f-lan.wan+0123456789, a part of the chain of a pair of zones. The whole name of the pair is in the digest."""
+    digest = hashlib.sha256(f"{chain} {key}".encode()).hexdigest()[:PART_DIGITS]
+    return f"{chain[: CHAIN_BYTES - 1 - PART_DIGITS]}{PART}{digest}"
 
 
 def of_family(nets: Sequence[Net], family: int) -> list[Optional[Net]]:

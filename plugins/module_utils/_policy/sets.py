@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, Ranges
@@ -20,6 +20,8 @@ NAME_BYTES = 31
 PREFIX = {4: "lh4-", 6: "lh6-"}
 _DIGITS = 12
 _LABEL_BYTES = NAME_BYTES - 4 - 1 - _DIGITS
+#: Of sets that the inventory does not have. No group has a name that begins like this.
+PARTS = "_parts"
 _FAMILY = {4: "inet", 6: "inet6"}
 #: Defaults of ipset(8); only larger sets name their size.
 _HASH, _MOST = 1024, 65536
@@ -27,9 +29,14 @@ _HASH, _MOST = 1024, 65536
 
 class SetBook:
     def __init__(self, labels: Mapping[tuple[int, Ranges], str]) -> None:
-        self._labels = labels
+        self._labels = dict(labels)
         self._known: dict[tuple[int, Ranges], tuple[str, str]] = {}
         self._texts: dict[str, str] = {}
+
+    def of_parts(self, found: Iterable[Ranges], family: int) -> None:
+        """These tell parts of a chain apart, unless they have a name."""
+        for ranges in found:
+            self._labels.setdefault((family, ranges), PARTS)
 
     def match(self, side: str, ranges: Ranges, family: int) -> list[str]:
         """Words of iptables for addresses on one side ("src" or "dst"); none for all addresses."""

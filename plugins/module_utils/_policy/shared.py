@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.extras import RawRule
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.match import CHAIN_BYTES
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.match import CHAIN_BYTES, PART, PART_DIGITS
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 PREFIX = "LINUXHA-"
@@ -69,6 +69,9 @@ def chain(name: str) -> str:
     long = PREFIX + name
     if len(long) <= CHAIN_BYTES:
         return long
+    head, part, digest = long.partition(PART)
+    if part:
+        return f"{head[: CHAIN_BYTES - 1 - PART_DIGITS]}{part}{digest}"
     return f"{long[: CHAIN_BYTES - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 

@@ -91,6 +91,16 @@ def find(ranges: Ranges, value: int) -> Optional[tuple[int, int]]:
     return None
 
 
+def meet(left: Ranges, right: Ranges) -> bool:
+    """Whether a number is in both."""
+    few, many = (left, right) if len(left) <= len(right) else (right, left)
+    for low, high in few:
+        position = bisect_right(many, (high, _TOP)) - 1
+        if position >= 0 and many[position][1] >= low:
+            return True
+    return False
+
+
 def covers(outer: Ranges, inner: Ranges) -> bool:
     return outer is inner or not subtract(inner, outer)
 

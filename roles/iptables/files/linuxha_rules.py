@@ -32,7 +32,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Iterable, Iterator, NoReturn, Optional
+from typing import Any, Callable, Iterable, Iterator, NoReturn, Optional, TypeVar
+
+T = TypeVar("T")
 
 RULES = Path(os.environ.get("LINUXHA_RULES", "/etc/linuxha/rules"))
 RUN = Path(os.environ.get("LINUXHA_RUN", "/run/linuxha"))
@@ -141,8 +143,12 @@ def saved(family: str, shared: Optional[bool] = None) -> str:
 
 def all_saved(shared: Optional[bool], pool: ThreadPoolExecutor) -> dict[str, Future[str]]:
     """Both families at once: with many rules nothing takes longer than to have them printed."""
+    return {family: meanwhile(pool, saved, family, shared) for family in FAMILIES}
+
+
+def meanwhile(pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> Future[T]:
     try:
-        return {family: pool.submit(saved, family, shared) for family in FAMILIES}
+        return pool.submit(function, *arguments)
     except RuntimeError as error:
         raise RulesError(f"cannot read the rules of the kernel: {error}") from error
 
@@ -307,12 +313,16 @@ def fingerprints(shared: Optional[bool] = None) -> dict[str, str]:
     """Rules and sets of each family in the kernel, for comparison."""
     with ThreadPoolExecutor() as pool:
         texts = all_saved(shared, pool)
-        sets, found = own_sets(), {}
-        for family in FAMILIES:
-            prefix = f"lh{SUFFIX[family][1]}-"
-            mine = [item for item in sets.items() if item[0].startswith(prefix)]
-            lines = [f"{name} {' '.join(sorted(members))}\n" for name, members in mine]
-            found[family] = fingerprint(texts[family].result() + "".join(sorted(lines)))
+        return fingerprints_of({family: text.result() for family, text in texts.items()}, own_sets())
+
+
+def fingerprints_of(texts: dict[str, str], sets: dict[str, set[str]]) -> dict[str, str]:
+    found = {}
+    for family in FAMILIES:
+        prefix = f"lh{SUFFIX[family][1]}-"
+        mine = [item for item in sets.items() if item[0].startswith(prefix)]
+        lines = [f"{name} {' '.join(sorted(members))}\n" for name, members in mine]
+        found[family] = fingerprint(texts[family] + "".join(sorted(lines)))
     return found
 
 
@@ -368,12 +378,34 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
     Path(name).replace(path)
 
 
-def load_texts(texts: dict[str, str]) -> set[str]:
-    """Returns the names of the sets that are needed now."""
+def load_texts(texts: dict[str, str], loaded: Callable[[str], None] = lambda _part: None) -> set[str]:
+    """Returns the names of the sets that are needed now. `loaded` hears of the sets and of each family."""
     needed = load_sets(texts["ipsets"])
+    loaded("ipsets")
     for family in FAMILIES:
         restore(family, texts[f"rules.{SUFFIX[family]}"])
+        loaded(family)
     return needed
+
+
+def load_and_tell(texts: dict[str, str], shared: bool) -> dict[str, str]:
+    """Load, and say what the kernel holds then: what is loaded is printed while the next part is."""
+    held: dict[str, Future[str]] = {}
+    sets: list[Future[dict[str, set[str]]]] = []
+
+    def loaded(part: str) -> None:
+        if part in FAMILIES:
+            held[part] = meanwhile(pool, saved, part, shared)
+        else:
+            sets.append(meanwhile(pool, own_sets))
+
+    with ThreadPoolExecutor() as pool:
+        forget_sets(load_texts(texts, loaded))
+        left = own_names()
+        return fingerprints_of(
+            {family: text.result() for family, text in held.items()},
+            {name: members for name, members in sets[0].result().items() if name in left},
+        )
 
 
 def intact(state: dict[str, Any]) -> bool:
@@ -388,8 +420,7 @@ def put_in_force(directory: Path) -> dict[str, Any]:
         check_in_namespace(directory)
     before, shared, sets = before_loading(texts), mode_of(texts["rules.v4"]) == "shared", own_names()
     try:
-        forget_sets(load_texts(texts))
-        kernel = fingerprints(shared)
+        kernel = load_and_tell(texts, shared)
     except RulesError:
         for family, text in before.items():
             restore(family, text)

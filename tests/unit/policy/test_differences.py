@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import differences
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import differences, split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
+from lab.bench_rules import policy as bench
 
 from .conftest import full_input
 
@@ -161,6 +162,23 @@ def test_lists_of_rules_without_a_group() -> None:
     assert [line.split(":")[0] for line in swapped] == ["rule own 0 (IPv4)", "rule own 1 (IPv4)"]
     both = differences.changes(listed([ONE, TWO], [ONE, THREE]), listed([ONE, "192.0.2.8"], [TWO, "192.0.2.9"]))
     assert len([line for line in both if line.startswith("rule own")]) == 2
+
+
+@pytest.mark.parametrize("count", [split.LONG, 4 * split.LONG])
+def test_in_which_part_of_a_chain_a_rule_is_says_nothing(count: int) -> None:
+    """One rule more makes a long chain a tree, and moves others in one that is a tree already."""
+    rules = bench.one_pair(count + 1)
+    before, after = (files(bench.variables(found, "203.0.113.0/24")) for found in (rules[:-1], rules))
+    told = differences.changes(before, after)
+    assert told[0] == f"new rule rule-{count} (IPv4 and IPv6)"
+    assert all("new set" in line for line in told[1:])
+    assert "+" in after["rules.v4"].partition("-A f-")[0]
+    assert set(differences.changes(after, before)) >= {f"rule rule-{count} is gone (IPv4 and IPv6)"}
+
+
+def test_a_chain_that_jumps_in_circles_is_read_to_its_end() -> None:
+    text = "*filter\n-A a+1 -j b+2\n-A b+2 -j a+1\n-A b+2 -j DROP\nCOMMIT\n"
+    assert differences.changes({"rules.v4": text}, {"rules.v4": text}) == []
 
 
 def test_policies_of_chains() -> None:

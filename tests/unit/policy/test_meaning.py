@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render im
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, trace
 
+from .tiny import split_small
 from .walk import ICMP, Packet, Walk
 
 INTERFACES = {"eth1": "wan", "eth2": "lan"}
@@ -170,6 +172,18 @@ def traced(policy: FlatPolicy, packet: Packet, family: int) -> str:
 def test_the_text_and_the_trace_decide_as_the_rules_do(
     found: list[dict[str, Any]], journey: tuple[int, list[Packet]]
 ) -> None:
+    agree(found, journey)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(rules, min_size=3, max_size=12), journeys)
+def test_so_do_chains_that_are_split(found: list[dict[str, Any]], journey: tuple[int, list[Packet]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        split_small(patch)
+        agree(found, journey)
+
+
+def agree(found: list[dict[str, Any]], journey: tuple[int, list[Packet]]) -> None:
     family, sent = journey
     ruleset, problems = parse(policy_of(found))
     # What takes away everything is a mistake, and no rule; neither is one about the firewall alone.

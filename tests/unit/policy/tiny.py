@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+import pytest
 from hypothesis import strategies as st
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans, split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
@@ -46,6 +47,12 @@ NESTED_SIDES: Sequence[Sides] = (
     (("guests",), ("wan",)),
     (("wan", "lan", "guests"), ("guests", "lan", "wan")),
 )
+
+
+def split_small(patch: pytest.MonkeyPatch) -> None:
+    """Trees of chains that hold a few rules."""
+    for name, value in (("LONG", 1), ("SHORT", 2), ("LEAST", 2)):
+        patch.setattr(split, name, value)
 
 
 def sets(count: int, top: int, full: Ranges, empty: bool) -> st.SearchStrategy[Ranges]:

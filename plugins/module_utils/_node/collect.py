@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 from .._cib import ready
 from .._gateway import Run
 from .._pacemaker.programs import PacemakerError, Programs
-from . import conntrackd, parse, rules
+from . import conntrackd, parse, pings, records, rules
 
 Read = Callable[[str], Optional[str]]
 PACKAGES = ("keepalived", "corosync", "pacemaker", "conntrackd", "iptables", "ipset")
@@ -30,6 +30,8 @@ class Question:
     watch_file: str = "/run/linuxha/conntrackd.json"
     loader: str = "/usr/local/sbin/linuxha-rules"
     conntrackd_config: str = "/etc/conntrackd/conntrackd.conf"
+    pings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    journal_lines: int = 0
 
 
 def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, Any]:
@@ -47,6 +49,8 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
             "max": _number(read("/proc/sys/net/netfilter/nf_conntrack_max")),
         },
         "rules": _rules(question, run),
+        "pings": pings.ask(question.pings, run),
+        **records.collect(read, question.journal_lines),
         "forwarding": {family: (read(path) or "").strip() == "1" for family, path in FORWARDING.items()},
         "versions": _versions(run, read, kernel),
     }

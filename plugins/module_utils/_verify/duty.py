@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Optional
 
 from .._model.view_cib import LINKS
@@ -24,11 +24,12 @@ def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
 
 def moment(text: Any) -> Optional[datetime]:
     """A time of a record; None for what is none."""
+    words = str(text).replace("Z", "+00:00")
     try:
-        found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+        found = datetime.fromisoformat(words)
+        return found if found.tzinfo else datetime.fromisoformat(f"{words}+00:00")
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def in_maintenance(info: Mapping[str, Any]) -> bool:

@@ -46,13 +46,8 @@ def takeovers(
             if node != owner
         }
         ready = [node for node, reasons in obstacles.items() if not reasons]
-        found[name] = Takeover(
-            name,
-            owner,
-            owner is not None and bool(ready),
-            _why(expectation, group, owner, ready, obstacles, answers),
-            obstacles,
-        )
+        why = _why(expectation, group, owner, ready, obstacles, answers)
+        found[name] = Takeover(name, owner, owner is not None and bool(ready), why, obstacles)
     return found
 
 

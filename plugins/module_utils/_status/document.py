@@ -74,7 +74,7 @@ def cluster(
         "networks": [dict(network) for network in facts.networks],
         "sync_links": list(facts.sync_links),
         "journal": _journal(answers),
-        "findings": [asdict(finding) for finding in findings],
+        "findings": [{**asdict(finding), "keeps": list(finding.keeps)} for finding in findings],
     }
 
 

@@ -111,6 +111,6 @@ def _box(node: Mapping[str, Any], x: int, y: int) -> Markup:
     return tag(
         "g",
         tag("rect", x=x, y=y, width=BOX, height=HEIGHT, rx=8, class_=f"box {_class(node)}"),
-        tag("text", _short(node["name"], 20), x=x + 14, y=y + 27, class_="name"),
+        tag("text", _short(node["name"], 16), x=x + 14, y=y + 27, class_="name"),
         *[tag("text", line, x=x + 14, y=y + 50 + 19 * number) for number, line in enumerate(lines)],
     )

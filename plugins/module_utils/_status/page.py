@@ -32,7 +32,9 @@ table { border-collapse: collapse; width: 100%; overflow-wrap: normal; }
 caption { text-align: left; font-weight: 600; padding: .6rem 0 .2rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; }
-.word { padding: .1rem .5rem; border: 1px solid currentColor; border-radius: 1rem; font-weight: 600; }
+.word { padding: .1rem .5rem; border: 1px solid currentColor; border-radius: 1rem; font-weight: 600;
+  white-space: nowrap; }
+td ul { margin: 0; padding-left: 1.1rem; }
 .good { color: var(--good); background: var(--goodback); } .warn { color: var(--warn); background: var(--warnback); }
 .bad { color: var(--bad); background: var(--badback); }
 .soft { color: var(--soft); }

@@ -16,6 +16,7 @@ LABEL = 13
 # A firewall may have hundreds of addresses; the page and the JSON have all of them.
 ADDRESSES = 8
 FINDINGS = 8
+LINES = 4
 
 Paint = Callable[[str, str], str]
 COLOURS = {
@@ -67,7 +68,9 @@ def _cut(text: str, width: int = WIDTH) -> str:
 
 def _labelled(label: str, text: str) -> list[str]:
     begin = f"  {label:{LABEL}} "
-    return textwrap.wrap(text, WIDTH, initial_indent=begin, subsequent_indent=" " * len(begin)) or [begin.rstrip()]
+    rest = " " * len(begin)
+    found = textwrap.wrap(text, WIDTH, initial_indent=begin, subsequent_indent=rest, max_lines=LINES, placeholder=" …")
+    return found or [begin.rstrip()]
 
 
 def _group(cluster: Mapping[str, Any], group: Mapping[str, Any], paint: Paint) -> list[str]:
@@ -116,7 +119,7 @@ def _alike(nodes: Sequence[Mapping[str, Any]], tell: Callable[[Mapping[str, Any]
 
 
 def _pings(cluster: Mapping[str, Any]) -> list[str]:
-    found = []
+    found: list[str] = []
     for node in cluster["nodes"]:
         told = [f"{group} {host} {words.ANSWERS[answer]}" for group, host, answer in words.pings(node)]
         if told:

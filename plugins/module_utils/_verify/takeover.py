@@ -41,7 +41,11 @@ def takeovers(
     for name, group in ownership.groups_of(expectation).items():
         owner = ownership.owner_of(group, answers)
         obstacles = {
-            node: [finding.what for finding in given if node in finding.keeps and finding.of in ("", name)]
+            node: [
+                _reason(expectation.name, node, finding)
+                for finding in given
+                if node in finding.keeps and finding.of in ("", name)
+            ]
             for node in expectation.nodes
             if node != owner
         }
@@ -49,6 +53,12 @@ def takeovers(
         why = _why(expectation, group, owner, ready, obstacles, answers)
         found[name] = Takeover(name, owner, owner is not None and bool(ready), why, obstacles)
     return found
+
+
+def _reason(cluster: str, node: str, finding: Finding) -> str:
+    """What is wrong, and where if that is not plainly the node itself."""
+    place = finding.path.removeprefix(cluster).strip("/").removeprefix(node).strip("/")
+    return f"{place}: {finding.what}" if place else finding.what
 
 
 def _why(

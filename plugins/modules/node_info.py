@@ -111,6 +111,9 @@ info:
     drained:
       description: Whether the node was told not to take over.
       type: bool
+    maintenance:
+      description: The maintenance in force, with C(since), C(until), C(reason) and C(by); null without.
+      type: dict
     units:
       description: By name C(load), C(active), C(sub), C(enabled), C(result) and C(restarts).
       type: dict
@@ -152,10 +155,7 @@ info:
       type: list
       elements: dict
     damping:
-      description: Whether moves are C(held), after how many C(moves) in C(window_s); null without.
-      type: dict
-    maintenance:
-      description: The flag of a maintenance with C(since), C(until), C(reason) and C(by); null without.
+      description: Whether the node is C(held) back, after how many C(moves) in C(window_s), and C(until); null without.
       type: dict
     sync:
       description: Whether the files of config sync are C(in_step), C(problems), and which are C(behind); null without.

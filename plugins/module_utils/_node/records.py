@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""What other parts of the collection have noted on a node: the failover journal, damping, maintenance, config sync.
+"""What other parts of the collection have noted on a node: the failover journal, damping, config sync.
 
 Each may be absent, since not every node has each part; that is None. What is there and cannot be read says so.
 """
@@ -16,7 +16,6 @@ from .parse import Unreadable, load_json
 Read = Callable[[str], Optional[str]]
 JOURNAL = "/var/lib/linuxha/journal.jsonl"
 DAMPING = "/run/linuxha/damping.json"
-MAINTENANCE = "/var/lib/linuxha/maintenance.json"
 SYNC = "/var/lib/linuxha-sync/status.json"
 # What the journal says of a move, in the order in which a reader wants it.
 MOVE = ("at", "cluster_group", "from", "to", "cause", "detail", "blackout_ms", "states", "held")
@@ -25,8 +24,9 @@ MOVE = ("at", "cluster_group", "from", "to", "cause", "detail", "blackout_ms", "
 def collect(read: Read, lines: int) -> dict[str, Any]:
     return {
         "journal": journal(read(JOURNAL), lines) if lines else [],
-        "damping": _object(read(DAMPING), "the state of the damping", ("moves", "window_s", "held", "since")),
-        "maintenance": _object(read(MAINTENANCE), "the maintenance flag", ("since", "until", "reason", "by")),
+        "damping": _object(
+            read(DAMPING), "the state of the damping", ("moves", "window_s", "held", "since", "level", "until")
+        ),
         "sync": sync(read(SYNC)),
     }
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Optional
 
 from .. import _verify as verify
-from .._verify import duty, ownership, states
+from .._verify import ownership, states
+from .words import moment
 
 FORMAT = 1
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -159,7 +160,6 @@ def _node(
     own = [f for f in findings if f.path == f"{name}/{node}" or f.path.startswith(f"{name}/{node}/")]
     daemon, rules = info["conntrackd"], info["rules"]
     status = rules["status"] or {}
-    flag, damping, sync = (info.get(key) for key in ("maintenance", "damping", "sync"))
     return {
         "name": node,
         "answers": True,
@@ -187,9 +187,9 @@ def _node(
         "rules": {"state": status.get("state", "unknown"), "policy": status.get("policy"), "count": rules["count"]},
         "forwarding": dict(info["forwarding"]),
         "pings": {group: dict(hosts) for group, hosts in (info.get("pings") or {}).items()},
-        "maintenance": {**flag, "holds": duty.in_maintenance(info)} if flag else None,
-        "damping": damping,
-        "sync": sync,
+        "maintenance": info.get("maintenance"),
+        "damping": info.get("damping"),
+        "sync": info.get("sync"),
         "versions": dict(info["versions"]),
     }
 
@@ -220,6 +220,6 @@ def _journal(answers: verify.types.Answers) -> list[dict[str, Any]]:
         {"node": node, **move}
         for node, info in answers.items()
         for move in info.get("journal") or []
-        if duty.moment(move["at"]) is not None
+        if moment(move["at"]) is not None
     ]
-    return sorted(moves, key=lambda move: duty.moment(move["at"]) or EPOCH, reverse=True)[:MOVES]
+    return sorted(moves, key=lambda move: moment(move["at"]) or EPOCH, reverse=True)[:MOVES]

@@ -5,14 +5,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Optional
-
-from .._verify.duty import moment
 
 
 def clean(text: Any) -> str:
     """Text of a node without what would steer a terminal or turn a line around."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
+
+
+def moment(text: Any) -> Optional[datetime]:
+    """A time of a record; None for what is none."""
+    words = str(text).replace("Z", "+00:00")
+    try:
+        found = datetime.fromisoformat(words)
+        return found if found.tzinfo else datetime.fromisoformat(f"{words}+00:00")
+    except ValueError:
+        return None
 
 
 def number(value: Any) -> str:
@@ -107,9 +116,9 @@ def maintenance(node: Mapping[str, Any]) -> str:
     flag = node.get("maintenance")
     words = ["drained by hand"] if node.get("drained") and not flag else []
     if flag:
-        words.append("IN MAINTENANCE" if flag["holds"] else "maintenance is over, its flag is not")
+        words.append("IN MAINTENANCE")
         words += [clean(f"{key} {flag[key]}") for key in ("since", "until", "by") if flag.get(key)]
-        words.append(clean(flag.get("problem") or flag.get("reason") or "no reason given"))
+        words.append(clean(flag.get("reason") or "no reason given"))
     return ", ".join(words) or "no"
 
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""Is a node on duty: maintenance, moves that are held, sight of its neighbours. What nobody asked for is no finding."""
+"""Is a node on duty: moves that are held, sight of its neighbours, files in step. Nobody asked: no finding."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, Optional
+from typing import Any
 
 from .._model.view_cib import LINKS
 from .types import WARNING, Answers, Expectation, Finding
@@ -15,66 +14,29 @@ from .types import WARNING, Answers, Expectation, Finding
 def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
     for node, info in answers.items():
         path = f"{expectation.name}/{node}"
-        yield from _maintenance(f"{path}/maintenance", node, info)
-        yield from _held(f"{path}/damping", node, info.get("damping") or {})
+        yield from _held(f"{path}/damping", info.get("damping") or {})
         yield from _sync(f"{path}/config_sync", info.get("sync") or {})
     yield from _pings(expectation, answers)
     yield from _links(expectation, answers)
 
 
-def moment(text: Any) -> Optional[datetime]:
-    """A time of a record; None for what is none."""
-    words = str(text).replace("Z", "+00:00")
-    try:
-        found = datetime.fromisoformat(words)
-        return found if found.tzinfo else datetime.fromisoformat(f"{words}+00:00")
-    except ValueError:
-        return None
-
-
-def in_maintenance(info: Mapping[str, Any]) -> bool:
-    """Whether the node's flag still holds, by the node's own clock. One that cannot be read does."""
-    flag = info.get("maintenance")
-    if not flag:
-        return False
-    until = moment(flag.get("until")) if flag.get("until") is not None else None
-    return until is None or until.timestamp() > (info.get("clock") or 0)
-
-
-def _maintenance(path: str, node: str, info: Mapping[str, Any]) -> Iterator[Finding]:
-    flag = info.get("maintenance")
-    if not flag:
-        return
-    words = [flag.get("problem") or flag.get("reason") or "no reason given"]
-    words += [f"by {flag['by']}"] if flag.get("by") else []
-    words += [f"since {flag['since']}"] if flag.get("since") else []
-    holds = in_maintenance(info)
-    limit = f", {'until' if holds else 'expired at'} {flag['until']}" if flag.get("until") else ", without an end"
-    yield Finding(
-        path,
-        f"the node is in maintenance: {', '.join(words)}{limit}"
-        if holds
-        else f"the flag of a maintenance that is over is still there: {', '.join(words)}{limit}",
-        "every node on duty",
-        "End the maintenance of the node when the work on it is done.",
-        WARNING,
-        keeps=[node] if holds else (),
-    )
-
-
-def _held(path: str, node: str, damping: Mapping[str, Any]) -> Iterator[Finding]:
+def _held(path: str, damping: Mapping[str, Any]) -> Iterator[Finding]:
     if damping.get("problem"):
         yield Finding(
-            path, str(damping["problem"]), "a state that can be read", "Look at the takeover worker.", WARNING
+            path,
+            str(damping["problem"]),
+            "a state that can be read",
+            "Look at its service: systemctl status linuxha-journal.",
+            WARNING,
         )
     if damping.get("held"):
         yield Finding(
             path,
-            f"{damping.get('moves', '?')} moves in {damping.get('window_s', '?')} s: the node takes over no more",
+            f"the node is held back after {damping.get('moves', '?')} moves in {damping.get('window_s', '?')} s: "
+            "it takes over only when no other can",
             "a role that stays where it is",
-            "Find the cause in the failover journal and remove it, then release the node.",
+            "Find the cause in the failover journal and remove it, then on this node: linuxha-journal release.",
             WARNING,
-            keeps=[node],
         )
 
 

@@ -127,7 +127,10 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                 remedies["unheard"],
                 INFO,
             )
-        if info["drained"]:
+        flag = info.get("maintenance")
+        if flag:
+            yield _maintenance(f"{expectation.name}/{node}/maintenance", node, flag, bool(info["held"]))
+        elif info["drained"]:
             yield Finding(
                 path,
                 "the node is drained and will not take over",
@@ -137,7 +140,9 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                 keeps=[node],
             )
         for name, one in sorted(known.items()):
-            if one["state"] == "STOP" or (one["state"] == "FAULT" and not info["drained"]):
+            if flag or (one["state"] == "FAULT" and info["drained"]):
+                break
+            if one["state"] in ("FAULT", "STOP"):
                 yield Finding(
                     path,
                     f"instance {name} is in state {one['state']}",
@@ -147,6 +152,20 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                     keeps=[node],
                 )
         yield from _agreement(path, node, info, node in owners, expected_masters(expectation, info), remedies)
+
+
+def _maintenance(path: str, node: str, flag: Mapping[str, Any], serves: bool) -> Finding:
+    until = f"until {flag['until']}" if flag["until"] else "without an end"
+    by = f" by {flag['by']}" if flag["by"] else ""
+    role = "and serves all the same" if serves else "and will not take over"
+    return Finding(
+        path,
+        f"in maintenance since {flag['since']}{by}, {until} ({flag['reason'] or 'no reason given'}), {role}",
+        "every node ready",
+        "When the work is done: playbook maintenance with firewall_maintenance=off.",
+        WARNING,
+        keeps=[node],
+    )
 
 
 def expected_masters(expectation: Expectation, info: Mapping[str, Any]) -> Collection[str]:

@@ -72,7 +72,7 @@ def hostile() -> dict[str, Any]:
         groups={HOSTILE: VIPS},
     )
     nodes = {HOSTILE: poisoned(nodes["fw1"]), "fw2": poisoned(nodes["fw2"])}
-    nodes["fw2"]["maintenance"] = {"since": HOSTILE, "until": None, "reason": HOSTILE, "by": HOSTILE, "problem": None}
+    nodes["fw2"]["maintenance"] = {"since": HOSTILE, "until": None, "reason": HOSTILE, "by": HOSTILE}
     facts = replace(
         FACTS,
         profile=HOSTILE,

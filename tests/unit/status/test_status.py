@@ -169,7 +169,7 @@ def say(path: str, value: Any) -> Callable[[Nodes], None]:
     return change
 
 
-FLAG = {"since": "2026-01-01T10:00:00Z", "until": None, "reason": "new disk", "by": "ann", "problem": None}
+FLAG = {"since": "2026-01-01T10:00:00Z", "until": None, "reason": "new disk", "by": "ann"}
 DAMPING = {"moves": 5, "window_s": 600, "held": True, "since": None, "problem": None}
 SYNC = {"in_step": False, "changed_at": None, "problems": [], "behind": ["/etc/resolv.conf"], "problem": None}
 
@@ -178,7 +178,7 @@ SYNC = {"in_step": False, "changed_at": None, "problems": [], "behind": ["/etc/r
     ("change", "told"),
     [
         (say("maintenance", FLAG), "fw2: IN MAINTENANCE, since 2026-01-01T10:00:00Z, by ann, new disk"),
-        (say("maintenance", {**FLAG, "until": "2026-01-01T11:00:00Z"}), "maintenance is over, its flag is not"),
+        (say("maintenance", {**FLAG, "until": "2026-01-01T13:00:00Z"}), "until 2026-01-01T13:00:00Z, by ann"),
         (say("drained", True), "fw2: drained by hand"),
         (say("damping", DAMPING), "fw2: HELD: 5 moves in 600 s"),
         (say("damping", {**DAMPING, "problem": "no JSON"}), "fw2: no JSON"),

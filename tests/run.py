@@ -106,6 +106,12 @@ def all_steps() -> tuple[Step, ...]:
         Step("unit", "unit tests", (python("-m", "pytest", "-q", "tests/unit", "--ignore=tests/unit/repo"),), 600),
         Step("sanity", "ansible-test sanity", (python("-m", "tests.tools.sanity"),), 600),
         Step(
+            "browser",
+            "the page of the playbook status in a headless Chromium (apt install chromium-headless-shell)",
+            (python("-m", "pytest", "-q", "tests/browser"),),
+            full=True,
+        ),
+        Step(
             "monitors",
             "the lab's monitors see what they are for",
             (python("-m", "pytest", "-q", "tests/lab_monitors"),),

@@ -109,7 +109,9 @@ def damping(node: Mapping[str, Any]) -> str:
     if found["problem"]:
         return clean(found["problem"])
     moves = f"{number(found['moves'])} moves in {number(found['window_s'])} s"
-    return f"HELD: {moves}" if found["held"] else f"free, {moves}"
+    if found["held"]:
+        return f"HELD BACK: {moves}"
+    return f"{clean(found.get('level') or 'free')}, {moves}"
 
 
 def maintenance(node: Mapping[str, Any]) -> str:

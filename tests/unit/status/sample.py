@@ -94,3 +94,21 @@ def poisoned(info: Nodes) -> Nodes:
     found["journal"] = [{**move("2026-01-01T11:00:00Z"), **dict.fromkeys(("from", "to", "cause", "detail"), HOSTILE)}]
     found["units"] = {HOSTILE: {**next(iter(info["units"].values())), "active": HOSTILE}}
     return found
+
+
+def behind() -> dict[str, Any]:
+    """The example of the guide: a standby node whose states are still on their way."""
+    nodes = full()
+    nodes["fw2"]["worker"]["states"] = "resyncing"
+    nodes["fw2"]["conntrack"]["entries"] = 412
+    nodes["fw2"]["journal"] = nodes["fw2"]["journal"][:1]
+    for info in nodes.values():
+        info["pings"] = {}
+        info["versions"] = {
+            "release": "debian 13",
+            "kernel": "6.12.57",
+            "keepalived": "1:2.3.3-1",
+            "conntrackd": "1:1.4.8-2",
+            "iptables": "1.8.11-2",
+        }
+    return shown(nodes)

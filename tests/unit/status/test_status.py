@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -18,7 +20,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._status import ma
 from tests.unit.verify.sample import VIPS, Nodes, pair
 from tests.unit.verify.test_judge import shared
 
-from .sample import FACTS, HOSTILE, NOW, dead, expectation, full, hostile, move, reports, shown
+from .sample import FACTS, HOSTILE, NOW, behind, dead, expectation, full, hostile, move, reports, shown
 
 
 def text(cluster: dict[str, Any]) -> str:
@@ -229,6 +231,12 @@ def test_colour_adds_nothing_but_colour() -> None:
     assert any(line.startswith("<red>") for line in painted)
     bare = [line.removesuffix("</>").partition(">")[2] if line.startswith("<") else line for line in painted]
     assert bare == status.screen(dead())
+
+
+def test_the_screen_in_the_guide_is_a_real_one() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "status.md"
+    (shown_there,) = re.findall(r"```text\n(.*?)\n```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown_there == text(behind())
 
 
 def test_many_addresses_are_counted() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,26 +104,38 @@ def test_a_drained_standby_does_not_take_over(pair: Pair, show: Show) -> None:
     assert any("is drained" in reason for reason in group["takeover"]["why"])
 
 
-def test_one_node_dead(pair: Pair, show: Show) -> None:
-    """Also while a connection of an earlier run to the dead node is still open on the controller."""
+@contextmanager
+def without_power(pair: Pair) -> Iterator[tuple[str, str]]:
+    """The active node is off; the other, which has taken over."""
     faults = Faults(pair.lab)
     active, standby = pair.active(), pair.standby()
+    # An earlier run, whose connection to the node is still open on the controller when the node dies.
     playbook.play(pair.lab, "verify", show=None)
     faults.power_cut(active)
     try:
-        wait(lambda: pair.held(standby) == pair.vips, 10)
-        found = show()
+        wait(lambda: pair.held(standby) == pair.vips, 20)
+        yield active.name, standby.name
     finally:
         faults.power_return(active)
 
+
+def test_one_node_dead(pair: Pair, show: Show) -> None:
+    with without_power(pair) as (active, standby):
+        found = show()
     (group,) = found["groups"]
     assert found["state"] == "degraded"
-    assert group["owner"] == standby.name
-    assert all(vip["owners"] == [standby.name] for vip in group["vips"])
+    assert group["owner"] == standby
+    assert all(vip["owners"] == [standby] for vip in group["vips"])
     assert not group["takeover"]["able"]
-    assert group["takeover"]["why"][0].startswith(f"{active.name}: no answer from the node")
+    assert group["takeover"]["why"][0].startswith(f"{active}: no answer from the node")
     nodes = {node["name"]: node for node in found["nodes"]}
-    assert nodes[active.name]["health"] == "no answer"
-    assert nodes[standby.name]["roles"]["edge"]["is"] == "active"
+    assert nodes[active]["health"] == "no answer"
+    assert nodes[standby]["roles"]["edge"]["is"] == "active"
     assert found["rules"]["equal"] is None
-    assert found["seconds"] <= LIMIT_S
+
+
+def test_a_dead_node_costs_seconds_only(pair: Pair, show: Show) -> None:
+    """Apart from the test above, since it needs a quiet machine."""
+    with without_power(pair):
+        seconds = [show()["seconds"] for _run in range(3)]
+    assert max(seconds) <= LIMIT_S, seconds

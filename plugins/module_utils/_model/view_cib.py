@@ -224,12 +224,13 @@ def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
 
 def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
     """The primary node first. It takes back what it has lost only with `preempt`."""
+    first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
     score = cluster.pacemaker.stickiness + PREFERRED if cluster.preempt else PREFERRED
     return [
         {
             "type": "location",
             "resource": f"vips-{group.name}",
-            "node": cluster.primary_of(group),
+            "node": group.primary or first,
             "score": score,
         }
         for group in cluster.vip_groups

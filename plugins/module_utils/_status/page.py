@@ -175,7 +175,20 @@ def _addresses(cluster: Mapping[str, Any]) -> Markup:
 
 
 def _nodes(cluster: Mapping[str, Any]) -> Markup:
-    head = ("node", "wants", "is", "health", "states", "entries", "offered", "lag", "overruns", "gate", "rules")
+    head = (
+        "node",
+        "wants",
+        "is",
+        "health",
+        "states",
+        "entries",
+        "offered",
+        "cached",
+        "lag",
+        "overruns",
+        "gate",
+        "rules",
+    )
     rows: list[list[Child]] = []
     for node in cluster["nodes"]:
         row: list[Child] = [
@@ -186,10 +199,13 @@ def _nodes(cluster: Mapping[str, Any]) -> Markup:
         ]
         if node["answers"]:
             states = node["states"]
-            row += [states["state"], *[words.number(states[key]) for key in ("entries", "internal", "lag", "overruns")]]
+            row += [
+                states["state"],
+                *[words.number(states[key]) for key in ("entries", "internal", "external", "lag", "overruns")],
+            ]
             row += [states["gate"], node["rules"]["state"]]
         else:
-            row += [node["reason"], *["-"] * 6]
+            row += [node["reason"], *["-"] * 7]
         rows.append(row)
     return _table("Nodes", head, rows)
 

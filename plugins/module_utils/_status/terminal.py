@@ -95,12 +95,12 @@ def _addresses(group: Mapping[str, Any]) -> str:
 
 
 def _nodes(cluster: Mapping[str, Any], paint: Paint) -> list[str]:
-    rows = [["node", "wants", "is", "health", "states", "entries", "offered", "lag", "gate", "rules"]]
+    rows = [["node", "wants", "is", "health", "states", "entries", "offered", "cached", "lag", "gate", "rules"]]
     for node in cluster["nodes"]:
         row = [words.clean(node["name"]), words.roles(node, "wants"), words.roles(node, "is"), node["health"]]
         if node["answers"]:
             states, rules = node["states"], node["rules"]
-            numbers = [words.number(states[key]) for key in ("entries", "internal", "lag")]
+            numbers = [words.number(states[key]) for key in ("entries", "internal", "external", "lag")]
             row += [words.clean(states["state"]), *numbers, words.clean(states["gate"]), words.clean(rules["state"])]
         rows.append(row + [""] * (len(rows[0]) - len(row)))
     short = [[_cut(cell, 24) for cell in row] for row in rows]

@@ -66,7 +66,18 @@ def shell_scripts() -> list[str]:
 
 def typed_packages() -> Iterator[str]:
     collection = "ansible_collections.linuxha.firewall.plugins.module_utils"
-    for name in ("_cib", "_corosync", "_gateway", "_host", "_model", "_node", "_pacemaker", "_policy", "_verify"):
+    for name in (
+        "_cib",
+        "_corosync",
+        "_gateway",
+        "_host",
+        "_model",
+        "_node",
+        "_pacemaker",
+        "_policy",
+        "_status",
+        "_verify",
+    ):
         yield from ("-p", f"{collection}.{name}")
     yield from ("-p", "lab", "-p", "tests.tools")
 
@@ -99,6 +110,12 @@ def all_steps() -> tuple[Step, ...]:
         Step("lint:ansible", "ansible-lint, production profile", (("ansible-lint", "--offline", "--nocolor"),)),
         Step("unit", "unit tests", (python("-m", "pytest", "-q", "tests/unit", "--ignore=tests/unit/repo"),), 600),
         Step("sanity", "ansible-test sanity", (python("-m", "tests.tools.sanity"),), 600),
+        Step(
+            "browser",
+            "the page of the playbook status in a headless Chromium (apt install chromium-headless-shell)",
+            (python("-m", "pytest", "-q", "tests/browser"),),
+            full=True,
+        ),
         Step(
             "monitors",
             "the lab's monitors see what they are for",

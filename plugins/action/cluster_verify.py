@@ -26,6 +26,41 @@ def fact(variables: Mapping[str, Any], name: str, default: Any = None) -> Any:
     return plain((variables.get("ansible_facts") or {}).get(name, default))
 
 
+def expected(plan: Mapping[str, Any], own: Mapping[str, Any], hostvars: Mapping[str, Any]) -> verify.Expectation:
+    """A cluster as planned: the plan and the variables of one of its nodes, and the plans of the others."""
+    plans = {node: fact(hostvars[node], "firewall_plan") or {} for node in plan["nodes"]}
+    return verify.Expectation(
+        name=plan["cluster"],
+        nodes=plan["nodes"],
+        vips=plan["vips"],
+        replicated=bool(fact(own, "keepalived_conntrackd", True)),
+        immediate=bool(fact(own, "conntrackd_immediate", True)),
+        gate=bool(fact(own, "iptables_gate", True)),
+        manager=plan["topology"],
+        groups=plan["vip_groups"],
+        device=bool(fact(own, "corosync_device", {})),
+        instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
+    )
+
+
+def answered(nodes: list[str], hostvars: Mapping[str, Any], name: str) -> tuple[list[verify.Report], set[str]]:
+    """What the nodes registered in the variable `name`, and those that are out of the play since theirs is an error."""
+    reports, failed = [], set()
+    for node in nodes:
+        answer = plain(hostvars[node].get(name))
+        if not answer:
+            failed.add(node)
+            continue
+        if not answer.get("unreachable") and answer.get("info"):
+            reports.append(verify.Report(node, answer["info"]))
+            continue
+        if not answer.get("unreachable"):
+            failed.add(node)
+        reason = " ".join(str(answer.get("msg") or "unknown reason").split())
+        reports.append(verify.Report(node, None, reason))
+    return reports, failed
+
+
 class ActionModule(ActionBase):
     """Judge the cluster of this host; the first of its nodes speaks for all."""
 
@@ -46,8 +81,8 @@ class ActionModule(ActionBase):
         if not plan:
             return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
         hostvars = variables["hostvars"]
-        expectation = self._expectation(plan, variables, hostvars)
-        reports, failed = self._reports(plan["nodes"], hostvars, args["answers"])
+        expectation = expected(plan, variables, hostvars)
+        reports, failed = answered(plan["nodes"], hostvars, args["answers"])
         findings = verify.judge(expectation, reports)
         errors = [finding for finding in findings if finding.severity == "error"]
         settling = bool(errors) and all(finding.settles for finding in errors) and args["attempts_left"] > 0
@@ -70,38 +105,3 @@ class ActionModule(ActionBase):
             return {"changed": False, "failed": True, "settling": False, "msg": "\n".join(table)}
         display.display("\n".join(["", *summary, *table]))
         return {**result, "msg": summary[0]}
-
-    @staticmethod
-    def _expectation(
-        plan: Mapping[str, Any], own: Mapping[str, Any], hostvars: Mapping[str, Any]
-    ) -> verify.Expectation:
-        plans = {node: fact(hostvars[node], "firewall_plan") or {} for node in plan["nodes"]}
-        return verify.Expectation(
-            name=plan["cluster"],
-            nodes=plan["nodes"],
-            vips=plan["vips"],
-            replicated=bool(fact(own, "keepalived_conntrackd", True)),
-            immediate=bool(fact(own, "conntrackd_immediate", True)),
-            gate=bool(fact(own, "iptables_gate", True)),
-            manager=plan["topology"],
-            groups=plan["vip_groups"],
-            device=bool(fact(own, "corosync_device", {})),
-            instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
-        )
-
-    @staticmethod
-    def _reports(nodes: list[str], hostvars: Mapping[str, Any], name: str) -> tuple[list[verify.Report], set[str]]:
-        reports, failed = [], set()
-        for node in nodes:
-            answer = plain(hostvars[node].get(name))
-            if not answer:
-                failed.add(node)
-                continue
-            if not answer.get("unreachable") and answer.get("info"):
-                reports.append(verify.Report(node, answer["info"]))
-                continue
-            if not answer.get("unreachable"):
-                failed.add(node)
-            reason = " ".join(str(answer.get("msg") or "unknown reason").split())
-            reports.append(verify.Report(node, None, reason))
-        return reports, failed

@@ -121,6 +121,22 @@ ansible_facts:
           type: list
           elements: str
           sample: [192.0.2.1, "2001:db8:1::1"]
+        primaries:
+          description: By group of addresses the node that should hold it while all are well.
+          type: dict
+          sample: {"edge": "fw1"}
+        preempt:
+          description: Whether that node takes them back after a fault.
+          type: bool
+        ping_groups:
+          description: Hosts by ping group; one of each has to answer.
+          type: dict
+          sample: {"outside": [192.0.2.80]}
+        sync_links:
+          description: Names of the links between the nodes.
+          type: list
+          elements: str
+          sample: [sync0, sync1]
         networks:
           description: Forwarded networks with this host's interface and addresses.
           type: list

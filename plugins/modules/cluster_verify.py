@@ -91,6 +91,13 @@ findings:
     settles:
       description: Whether it may be right a moment later.
       type: bool
+    keeps:
+      description: Nodes that could not take over as they should because of it.
+      type: list
+      elements: str
+    of:
+      description: The group of addresses that C(keeps) is about; empty for all of them.
+      type: str
 settling:
   description: Whether the nodes should be asked again.
   returned: always

@@ -63,6 +63,14 @@ options:
     description: The configuration of conntrackd, which names its control socket.
     type: path
     default: /etc/conntrackd/conntrackd.conf
+  pings:
+    description: Lists of addresses by group; each is asked for one answer, all at once.
+    type: dict
+    default: {}
+  journal_lines:
+    description: How many moves of the failover journal to return.
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -103,6 +111,9 @@ info:
     drained:
       description: Whether the node was told not to take over.
       type: bool
+    maintenance:
+      description: The maintenance in force, with C(since), C(until), C(reason) and C(by); null without.
+      type: dict
     units:
       description: By name C(load), C(active), C(sub), C(enabled), C(result) and C(restarts).
       type: dict
@@ -135,6 +146,23 @@ info:
         - C(status) is the answer of O(loader). C(fingerprint) by family is equal on nodes with the same rules,
           C(count) the number of rules, C(problem) the reason why something of it is missing.
       type: dict
+    pings:
+      description: By group and address of O(pings) whether it answers; null where that cannot be told.
+      type: dict
+      sample: {"outside": {"192.0.2.80": true}}
+    journal:
+      description: The last moves of the failover journal, the newest last.
+      type: list
+      elements: dict
+    damping:
+      description: Whether the node is C(held) back, after how many C(moves) in C(window_s), and C(until); null without.
+      type: dict
+    sync:
+      description: Whether the files of config sync are C(in_step), C(problems), and which are C(behind); null without.
+      type: dict
+    clock:
+      description: The node's time, in seconds since 1970.
+      type: float
     forwarding:
       description: Whether it is on, by family.
       type: dict
@@ -146,6 +174,7 @@ info:
 """
 
 import os
+import time
 from pathlib import Path
 from typing import Optional
 
@@ -173,14 +202,16 @@ def main() -> None:
             "state_file": {"type": "path", "default": "/run/linuxha/state.json"},
             "loader": {"type": "path", "default": "/usr/local/sbin/linuxha-rules"},
             "conntrackd_config": {"type": "path", "default": "/etc/conntrackd/conntrackd.conf"},
+            "pings": {"type": "dict", "default": {}},
+            "journal_lines": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     try:
-        info = collect(Question(**module.params), gateway(module.run_command), read, os.uname().release)
+        info = collect(Question(**module.params), gateway(), read, os.uname().release)
     except Unreadable as error:
         module.fail_json(msg=f"the node cannot be asked: {error}")
-    module.exit_json(changed=False, info=info)
+    module.exit_json(changed=False, info={**info, "clock": time.time()})
 
 
 if __name__ == "__main__":

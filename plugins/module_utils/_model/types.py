@@ -249,6 +249,11 @@ class Cluster:
     def vips_of(self, group: str) -> tuple[Vip, ...]:
         return tuple(v for v in self.vips if v.group == group)
 
+    def primary_of(self, group: VipGroup) -> str:
+        """The node that should serve a group while all are well, or empty."""
+        first = max(self.nodes, key=lambda node: node.priority).name if self.nodes else ""
+        return group.primary or first
+
     @property
     def families(self) -> tuple[int, ...]:
         """IP versions in which the cluster holds a shared address."""

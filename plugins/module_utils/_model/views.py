@@ -58,6 +58,10 @@ def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "instances": _instances(cluster, node),
         "vips": [str(v.address) for v in cluster.vips],
         "vip_groups": {g.name: [str(v.address) for v in cluster.vips_of(g.name)] for g in cluster.vip_groups},
+        "primaries": {g.name: cluster.primary_of(g) for g in cluster.vip_groups},
+        "preempt": cluster.preempt,
+        "ping_groups": {g.name: [str(host) for host in g.hosts] for g in cluster.pacemaker.ping_groups},
+        "sync_links": [link.name for link in cluster.sync_links],
         "networks": [
             {
                 "name": n.name,

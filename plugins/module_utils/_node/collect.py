@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 from .._cib import ready
 from .._gateway import Run
 from .._pacemaker.programs import PacemakerError, Programs
-from . import conntrackd, parse, rules
+from . import conntrackd, parse, pings, records, rules
 
 Read = Callable[[str], Optional[str]]
 PACKAGES = ("keepalived", "corosync", "pacemaker", "conntrackd", "iptables", "ipset")
@@ -27,9 +27,12 @@ class Question:
     device: bool = False
     state_file: str = "/run/linuxha/state.json"
     drain_file: str = "/run/linuxha/drain"
+    maintenance_file: str = "/var/lib/linuxha/maintenance.json"
     watch_file: str = "/run/linuxha/conntrackd.json"
     loader: str = "/usr/local/sbin/linuxha-rules"
     conntrackd_config: str = "/etc/conntrackd/conntrackd.conf"
+    pings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    journal_lines: int = 0
 
 
 def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
         **_addresses(question, run),
         "worker": _worker(question, read),
         "drained": (read(question.drain_file) or "0").strip() not in ("", "0"),
+        "maintenance": parse.maintenance(read(question.maintenance_file)),
         "units": _units(question, run),
         "conntrackd": _conntrackd(question, run),
         "cluster": _cluster(question, run),
@@ -47,6 +51,8 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
             "max": _number(read("/proc/sys/net/netfilter/nf_conntrack_max")),
         },
         "rules": _rules(question, run),
+        "pings": pings.ask(question.pings, run),
+        **records.collect(read, question.journal_lines),
         "forwarding": {family: (read(path) or "").strip() == "1" for family, path in FORWARDING.items()},
         "versions": _versions(run, read, kernel),
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from .judge import judge
 from .report import summary, table
+from .takeover import Takeover, takeovers
 from .types import Expectation, Finding, Report
 
-__all__ = ["Expectation", "Finding", "Report", "judge", "summary", "table"]
+__all__ = ["Expectation", "Finding", "Report", "Takeover", "judge", "summary", "table", "takeovers"]

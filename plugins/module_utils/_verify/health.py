@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .types import ERROR, INFO, WARNING, Answers, Expectation, Finding
 
 # Of a table that is nearly full the next burst is dropped.
 FULL = 0.9
+# What a takeover goes well without.
+SPARE_UNITS = ("linuxha-conntrackd-watch.service", "corosync-qdevice.service")
 
 
-def check_node(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
+def check_node(cluster: str, node: str, info: Mapping[str, Any]) -> Iterator[Finding]:
+    path, here = f"{cluster}/{node}", (node,)
     for name, unit in info["units"].items():
         if unit["active"] != "active":
             yield Finding(
@@ -22,6 +25,7 @@ def check_node(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
                 "active",
                 f"Read why: journalctl -u {name}. Then run the site playbook again.",
                 settles=unit["active"] in ("activating", "reloading"),
+                keeps=() if name in SPARE_UNITS else here,
             )
         elif unit["enabled"] in ("disabled", "masked"):
             yield Finding(
@@ -31,7 +35,7 @@ def check_node(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
                 "Run the site playbook again.",
                 WARNING,
             )
-    yield from _rules(f"{path}/rules", info["rules"])
+    yield from _rules(f"{path}/rules", info["rules"], here)
     off = sorted(family for family, on in info["forwarding"].items() if not on)
     if off:
         yield Finding(
@@ -39,6 +43,7 @@ def check_node(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
             f"{' and '.join(off)} forwarding is off",
             "on for both families",
             "It comes on when the rules are loaded: /usr/local/sbin/linuxha-rules load says what keeps it off.",
+            keeps=here,
         )
     table = info["conntrack"]
     if table["entries"] is not None and table["max"] and table["entries"] > FULL * table["max"]:
@@ -57,10 +62,10 @@ def _detail(unit: Mapping[str, Any]) -> str:
     return str(unit["sub"] if unit["result"] in ("", "success") else unit["result"])
 
 
-def _rules(path: str, rules: Mapping[str, Any]) -> Iterator[Finding]:
+def _rules(path: str, rules: Mapping[str, Any], here: tuple[str]) -> Iterator[Finding]:
     again = "Run the site playbook again."
     if rules["problem"]:
-        yield Finding(path, rules["problem"], "rules that can be read", again)
+        yield Finding(path, rules["problem"], "rules that can be read", again, keeps=here)
     status = rules["status"]
     if status is None:
         return
@@ -73,6 +78,7 @@ def _rules(path: str, rules: Mapping[str, Any]) -> Iterator[Finding]:
             "Wait for the run that tries them, or take them back with linuxha-rules rollback and their token."
             if status.get("state") == "trial"
             else "Remove the reason, then systemctl restart linuxha-rules.",
+            keeps=here,
         )
         return
     drifted = sorted(family for family, drift in (status.get("drift") or {}).items() if drift)
@@ -82,13 +88,14 @@ def _rules(path: str, rules: Mapping[str, Any]) -> Iterator[Finding]:
             f"the kernel holds other {' and '.join(drifted)} rules than were loaded",
             "no drift",
             f"Somebody changed them by hand or with another tool; make that part of the policy. {again}",
+            keeps=here,
         )
     if status.get("files_differ"):
         reason = status.get("files_problem") or "the files differ from what was loaded"
         yield Finding(path, str(reason), "files and kernel agree", again)
 
 
-def check_rules_equal(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
+def check_rules_equal(expectation: Expectation, answers: Answers, owners: Collection[str]) -> Iterator[Finding]:
     policies = {
         node: str(info["rules"]["status"].get("policy"))
         for node, info in answers.items()
@@ -100,6 +107,7 @@ def check_rules_equal(expectation: Expectation, answers: Answers) -> Iterator[Fi
             "the nodes enforce different policies: " + _each({node: policy[:12] for node, policy in policies.items()}),
             "one policy",
             "Run the site playbook for the whole cluster, without --limit.",
+            keeps=_others(policies, owners),
         )
         return
     # Two versions of iptables may print one rule in two ways.
@@ -115,7 +123,14 @@ def check_rules_equal(expectation: Expectation, answers: Answers) -> Iterator[Fi
                 if alike
                 else "Different versions of iptables print rules differently; the policy of the nodes is the same.",
                 ERROR if alike else INFO,
+                keeps=_others(prints, owners) if alike else (),
             )
+
+
+def _others(values: Mapping[str, Any], owners: Collection[str]) -> list[str]:
+    """The nodes that have something else than those that serve."""
+    serving = {values[node] for node in values if node in owners}
+    return [node for node, value in values.items() if value not in serving or len(serving) > 1]
 
 
 def check_versions(expectation: Expectation, answers: Answers) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import health, ownership, pacemaker, states
+from . import duty, health, ownership, pacemaker, states
 from .types import ERROR, INFO, WARNING, Expectation, Finding, Report
 
 _ORDER = {ERROR: 0, WARNING: 1, INFO: 2}
@@ -25,6 +25,7 @@ def judge(expectation: Expectation, reports: Iterable[Report]) -> tuple[Finding,
                     f"no answer from the node: {report.reason}",
                     "every node of the cluster answers",
                     "Bring the node back, or reach it on its console. Until then a second owner cannot be excluded.",
+                    keeps=[node],
                 )
             )
         else:
@@ -35,8 +36,9 @@ def judge(expectation: Expectation, reports: Iterable[Report]) -> tuple[Finding,
     if expectation.manager == "pacemaker":
         findings += pacemaker.check(expectation, answers)
     for node, info in answers.items():
-        findings += health.check_node(f"{expectation.name}/{node}", info)
-    findings += health.check_rules_equal(expectation, answers)
+        findings += health.check_node(expectation.name, node, info)
+    findings += duty.check(expectation, answers)
+    findings += health.check_rules_equal(expectation, answers, owners)
     if expectation.gate:
         findings += states.check_gate(expectation, answers, owners)
     if expectation.replicated:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from .types import INFO, WARNING, Answers, Expectation, Finding
 
@@ -41,14 +41,20 @@ def groups_of(expectation: Expectation) -> Mapping[str, Sequence[str]]:
     return expectation.groups or {expectation.name: expectation.vips}
 
 
+def owner_of(group: Collection[str], answers: Answers) -> Optional[str]:
+    """The node that holds all of a group while nobody else holds any of it."""
+    nodes = [node for node, info in answers.items() if set(group) & set(info["held"])]
+    return nodes[0] if len(nodes) == 1 and set(group) <= set(answers[nodes[0]]["held"]) else None
+
+
 def owners_of(expectation: Expectation, answers: Answers) -> Mapping[str, str]:
     """By group the node that holds all of it while nobody else holds any; nothing at all if one has no such node."""
     found = {}
     for name, group in groups_of(expectation).items():
-        nodes = [node for node, info in answers.items() if set(group) & set(info["held"])]
-        if len(nodes) != 1 or not set(group) <= set(answers[nodes[0]]["held"]):
+        owner = owner_of(group, answers)
+        if owner is None:
             return {}
-        found[name] = nodes[0]
+        found[name] = owner
     return found
 
 
@@ -107,6 +113,7 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                 "a takeover worker that publishes its state",
                 "Look at the worker: systemctl status linuxha-takeover.",
                 settles=True,
+                keeps=[node],
             )
             continue
         known = worker["instances"]
@@ -120,15 +127,20 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                 remedies["unheard"],
                 INFO,
             )
+        flag = info.get("maintenance")
+        if flag:
+            yield _maintenance(f"{expectation.name}/{node}/maintenance", node, flag, bool(info["held"]))
+        elif info["drained"]:
+            yield Finding(
+                path,
+                "the node is drained and will not take over",
+                "both nodes ready",
+                "Write 0 to /run/linuxha/drain when the work on it is done.",
+                WARNING,
+                keeps=[node],
+            )
         for name, one in sorted(known.items()):
-            if one["state"] == "FAULT" and info["drained"]:
-                yield Finding(
-                    path,
-                    "the node is drained and will not take over",
-                    "both nodes ready",
-                    "Write 0 to /run/linuxha/drain when the work on it is done.",
-                    WARNING,
-                )
+            if flag or (one["state"] == "FAULT" and info["drained"]):
                 break
             if one["state"] in ("FAULT", "STOP"):
                 yield Finding(
@@ -137,8 +149,23 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                     "MASTER or BACKUP",
                     remedies["fault"],
                     settles=True,
+                    keeps=[node],
                 )
-        yield from _agreement(path, info, node in owners, expected_masters(expectation, info), remedies)
+        yield from _agreement(path, node, info, node in owners, expected_masters(expectation, info), remedies)
+
+
+def _maintenance(path: str, node: str, flag: Mapping[str, Any], serves: bool) -> Finding:
+    until = f"until {flag['until']}" if flag["until"] else "without an end"
+    by = f" by {flag['by']}" if flag["by"] else ""
+    role = "and serves all the same" if serves else "and will not take over"
+    return Finding(
+        path,
+        f"in maintenance since {flag['since']}{by}, {until} ({flag['reason'] or 'no reason given'}), {role}",
+        "every node ready",
+        "When the work is done: playbook maintenance with firewall_maintenance=off.",
+        WARNING,
+        keeps=[node],
+    )
 
 
 def expected_masters(expectation: Expectation, info: Mapping[str, Any]) -> Collection[str]:
@@ -150,7 +177,12 @@ def expected_masters(expectation: Expectation, info: Mapping[str, Any]) -> Colle
 
 
 def _agreement(
-    path: str, info: Mapping[str, Any], may_lead: bool, expected: Collection[str], remedies: Mapping[str, str]
+    path: str,
+    node: str,
+    info: Mapping[str, Any],
+    may_lead: bool,
+    expected: Collection[str],
+    remedies: Mapping[str, str],
 ) -> Iterator[Finding]:
     worker, held = info["worker"], bool(info["held"])
     # After a restart of the worker its own view is all there is.
@@ -161,6 +193,7 @@ def _agreement(
             "active where the virtual addresses are",
             "Restart the worker: systemctl restart linuxha-takeover.",
             settles=True,
+            keeps=[node],
         )
     masters = sorted(name for name, one in worker["instances"].items() if one["state"] == "MASTER")
     others = sorted(set(expected) - set(masters)) if worker["instances"] else []
@@ -179,6 +212,7 @@ def _agreement(
             "the MASTER holds the virtual addresses",
             remedies["lost"],
             settles=True,
+            keeps=[node],
         )
 
 

@@ -23,10 +23,11 @@ def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
                 "a cluster that answers",
                 "Read why: systemctl status pacemaker corosync.",
                 settles=True,
+                keeps=[node],
             )
             continue
         controllers.add(cluster["dc"])
-        yield from _membership(path, expectation, cluster)
+        yield from _membership(path, node, expectation, cluster)
     if expectation.device:
         yield from _device(expectation, answers)
     if len(controllers - {""}) > 1:
@@ -39,10 +40,11 @@ def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
         )
     told = next((info["cluster"] for info in answers.values() if not info["cluster"]["problem"]), None)
     if told is not None:
-        yield from _orders(f"{expectation.name}/pacemaker", told)
+        yield from _orders(f"{expectation.name}/pacemaker", expectation, told)
+        yield from _margin(f"{expectation.name}/pacemaker", expectation, told)
 
 
-def _membership(path: str, expectation: Expectation, cluster: Mapping[str, Any]) -> Iterator[Finding]:
+def _membership(path: str, own: str, expectation: Expectation, cluster: Mapping[str, Any]) -> Iterator[Finding]:
     if not cluster["quorum"]:
         yield Finding(
             path,
@@ -50,6 +52,7 @@ def _membership(path: str, expectation: Expectation, cluster: Mapping[str, Any])
             "quorum",
             "Bring the other nodes or the quorum device back: corosync-quorumtool -s.",
             settles=True,
+            keeps=[own],
         )
     online = {node["name"] for node in cluster["nodes"] if node["online"]}
     missing = [name for name in expectation.nodes if name not in online]
@@ -60,7 +63,24 @@ def _membership(path: str, expectation: Expectation, cluster: Mapping[str, Any])
             "every node online",
             "Start the cluster there, or find out why the nodes do not see each other: corosync-cfgtool -n.",
             settles=True,
+            keeps=missing,
         )
+
+
+def _margin(path: str, expectation: Expectation, cluster: Mapping[str, Any]) -> Iterator[Finding]:
+    """Three nodes or more need a majority; a pair without a device is allowed to go on alone."""
+    total, online = len(expectation.nodes), sum(bool(node["online"]) for node in cluster["nodes"])
+    if expectation.device or total < 3 or not cluster["quorum"] or 2 * (online - 1) > total:
+        return
+    yield Finding(
+        path,
+        f"{online} of {total} nodes are online: with the next lost node quorum is lost",
+        "a majority also after the loss of one node",
+        "Bring the missing nodes back.",
+        WARNING,
+        settles=True,
+        keeps=expectation.nodes,
+    )
 
 
 def _device(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
@@ -76,10 +96,11 @@ def _device(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
                 "Is its host up, and reached from this node? corosync-qdevice-tool -s, journalctl -u corosync-qdevice.",
                 WARNING,
                 settles=True,
+                keeps=[node],
             )
 
 
-def _orders(path: str, cluster: Mapping[str, Any]) -> Iterator[Finding]:
+def _orders(path: str, expectation: Expectation, cluster: Mapping[str, Any]) -> Iterator[Finding]:
     """The same on every node: told once."""
     if cluster["maintenance"]:
         yield Finding(
@@ -88,6 +109,7 @@ def _orders(path: str, cluster: Mapping[str, Any]) -> Iterator[Finding]:
             "a cluster that acts",
             "When the work is done: crm_attribute --name maintenance-mode --delete.",
             WARNING,
+            keeps=expectation.nodes,
         )
     for node in cluster["nodes"]:
         for word in ("standby", "maintenance", "unclean"):
@@ -98,6 +120,7 @@ def _orders(path: str, cluster: Mapping[str, Any]) -> Iterator[Finding]:
                     "every node ready",
                     "Module cluster_node with state online takes an order back; an unclean node waits to be fenced.",
                     WARNING,
+                    keeps=[node["name"]],
                 )
     for failure in cluster["failures"]:
         reason = failure.get("exitreason") or failure.get("exitstatus", "?")
@@ -112,12 +135,15 @@ def _orders(path: str, cluster: Mapping[str, Any]) -> Iterator[Finding]:
         # A fence device is kept off the node that it cuts off: that is meant.
         if not str(ban.get("id", "")).startswith(OPERATOR_CONSTRAINTS):
             continue
+        resource = str(ban.get("resource", "?"))
         yield Finding(
             path,
-            f"{ban.get('resource', '?')} is kept off {ban.get('node', '?')} by {ban.get('id', '?')}",
+            f"{resource} is kept off {ban.get('node', '?')} by {ban.get('id', '?')}",
             "no bans",
             "If nobody needs it any more: module cluster_resource with action clear.",
             WARNING,
+            keeps=[str(ban.get("node", ""))],
+            of=resource.partition("-")[2] if resource.startswith("vips-") else "",
         )
     if cluster["unsettled"]:
         yield Finding(

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
 
 from .types import INFO, WARNING, Answers, Expectation, Finding
 
@@ -26,9 +27,11 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
                 "a running conntrackd",
                 "Read why: systemctl status conntrackd.",
                 settles=True,
+                keeps=[node],
             )
             continue
-        yield from _losses(path, daemon, info.get("watch") or {})
+        peers = [other for other in expectation.nodes if other != node]
+        yield from _losses(path, daemon, info.get("watch") or {}, peers)
         if daemon["immediate"] != expectation.immediate:
             words = {True: "immediate injection", False: "an external cache"}
             yield Finding(
@@ -36,14 +39,15 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
                 f"the daemon runs with {words[daemon['immediate']]}",
                 words[expectation.immediate],
                 "It runs an old configuration: run the site playbook again.",
+                keeps=[node],
             )
         if owners and node not in owners:
-            yield from _standby(path, info)
+            yield from _standby(path, node, info)
     if owners and not any(answers[node]["conntrackd"]["problem"] for node in owners):
         yield from _in_step(expectation, answers, owners)
 
 
-def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> Iterator[Finding]:
+def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any], peers: Sequence[str]) -> Iterator[Finding]:
     mended = daemon["kernel_resyncs"] or 0
     if watch:
         # The watcher knows the order; the daemon's own counter also has the resyncs from before the overrun.
@@ -63,6 +67,7 @@ def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> I
             "no overrun, or a resync from the kernel after it",
             "On this node: conntrackd -R, then conntrackd -B. Larger netlink buffers prevent the next one.",
             settles=True,
+            keeps=peers,
         )
     if daemon["no_space"] or daemon["no_memory"]:
         yield Finding(
@@ -90,9 +95,9 @@ def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> I
         )
 
 
-def _standby(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
+def _standby(path: str, node: str, info: Mapping[str, Any]) -> Iterator[Finding]:
     worker = info["worker"]
-    if worker["problem"] or info["drained"] or worker["states"] == "in-step":
+    if worker["problem"] or info["drained"] or info.get("maintenance") or worker["states"] == "in-step":
         return
     yield Finding(
         path,
@@ -100,12 +105,13 @@ def _standby(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
         "in-step",
         "It asks the peers again by itself; if that does not end, check the sync links.",
         settles=True,
+        keeps=[node],
     )
 
 
 def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]) -> Iterator[Finding]:
     """Every node has what the nodes that serve tell their peers about, all of them together."""
-    offered = {node: answers[node]["conntrackd"]["internal"] for node in answers if node in owners}
+    offered = _offered(answers, owners)
     everything, who = sum(offered.values()), " and ".join(offered)
     for node in offered:
         in_kernel = answers[node]["conntrack"]["entries"]
@@ -121,19 +127,15 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
                 WARNING,
                 settles=True,
             )
-    for node, info in answers.items():
-        if list(offered) == [node] or info["conntrackd"]["problem"]:
-            continue
-        immediate = info["conntrackd"]["immediate"]
-        where = "kernel" if immediate else "external cache"
-        copy = info["conntrack"]["entries"] if immediate else info["conntrackd"]["external"]
-        replicated = everything if immediate else everything - offered.get(node, 0)
+    for node, one in copies(answers, owners).items():
+        where, copy, replicated = one.where, one.count, one.replicated
         if copy is None:
             yield Finding(
                 f"{expectation.name}/{node}/conntrackd",
                 "the kernel does not tell how many connections it has",
                 "a number",
                 "Is nf_conntrack loaded?",
+                keeps=[node],
             )
         elif replicated - copy > tolerance(replicated):
             yield Finding(
@@ -142,6 +144,7 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
                 f"at most {tolerance(replicated)} apart",
                 "A takeover would lose the difference. Check the sync links, then conntrackd -n on this node.",
                 settles=True,
+                keeps=[node],
             )
         elif copy - replicated > tolerance(replicated):
             # Nothing is lost by a takeover: old states that their timers remove.
@@ -155,16 +158,48 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
             )
 
 
+@dataclass(frozen=True)
+class Copy:
+    """What a node has of the states that others replicate: `count` of `replicated`, None where nobody can tell."""
+
+    where: str
+    count: Optional[int]
+    replicated: int
+
+
+def _offered(answers: Answers, owners: Collection[str]) -> Mapping[str, int]:
+    return {node: answers[node]["conntrackd"]["internal"] for node in answers if node in owners}
+
+
+def copies(answers: Answers, owners: Collection[str]) -> Mapping[str, Copy]:
+    """By node its copy; of those alone that serve and those whose daemon gives no numbers there is none."""
+    if not owners or any(answers[node]["conntrackd"]["problem"] for node in owners):
+        return {}
+    offered = _offered(answers, owners)
+    everything = sum(offered.values())
+    found = {}
+    for node, info in answers.items():
+        if list(offered) == [node] or info["conntrackd"]["problem"]:
+            continue
+        immediate = info["conntrackd"]["immediate"]
+        found[node] = Copy(
+            "kernel" if immediate else "external cache",
+            info["conntrack"]["entries"] if immediate else info["conntrackd"]["external"],
+            everything if immediate else everything - offered.get(node, 0),
+        )
+    return found
+
+
 def check_gate(expectation: Expectation, answers: Answers, owners: Collection[str]) -> Iterator[Finding]:
     for node, info in answers.items():
         path = f"{expectation.name}/{node}/gate"
         status = info["rules"]["status"]
         if status is None:
             continue  # reported with the rules
-        sets = status.get("gate") or {}
+        sets, again = status.get("gate") or {}, "Run the site playbook again."
         for family, state in sorted(sets.items()):
             if state == "absent":
-                yield Finding(path, f"the {family} gate does not exist", "a gate", "Run the site playbook again.")
+                yield Finding(path, f"the {family} gate does not exist", "a gate", again, keeps=[node])
         kernel = set(sets.values()) - {"absent"}
         if len(kernel) > 1:
             yield Finding(
@@ -173,6 +208,7 @@ def check_gate(expectation: Expectation, answers: Answers, owners: Collection[st
                 "the same for both families",
                 "Restart the worker: systemctl restart linuxha-takeover.",
                 settles=True,
+                keeps=[node],
             )
             continue
         state = kernel.pop() if kernel else "absent"
@@ -184,6 +220,7 @@ def check_gate(expectation: Expectation, answers: Answers, owners: Collection[st
                 "the same",
                 "Somebody else changed the sets: systemctl restart linuxha-takeover.",
                 settles=True,
+                keeps=[node],
             )
         ready = expectation.immediate and owners and not info["drained"]
         if state == "closed" and (node in owners or ready):
@@ -193,6 +230,7 @@ def check_gate(expectation: Expectation, answers: Answers, owners: Collection[st
                 "open" if node in owners else "open as soon as the states have arrived",
                 "Look at the worker's steps: journalctl -u linuxha-takeover.",
                 settles=True,
+                keeps=[node],
             )
         if state == "open" and owners and node not in owners and not expectation.immediate:
             yield Finding(

@@ -15,7 +15,8 @@ ERROR, WARNING, INFO = "error", "warning", "info"
 class Finding:
     """One difference between the plan and the running system.
 
-    `settles` marks what may be right a moment after a deployment or a takeover and is worth asking again.
+    `settles` marks what may be right a moment after a deployment or a takeover and is worth asking again. `keeps` names
+    the nodes that could not take over as they should because of it, of the group `of`, or of all groups.
     """
 
     path: str
@@ -24,6 +25,8 @@ class Finding:
     remedy: str
     severity: str = ERROR
     settles: bool = False
+    keeps: Sequence[str] = ()
+    of: str = ""
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.path}: {self.what}; expected: {self.expected}. {self.remedy}"

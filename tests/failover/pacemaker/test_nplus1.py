@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,19 @@ def test_each_group_has_its_primary_node_and_one_node_is_spare(pair: Pair) -> No
     told = playbook.play(pair.lab, "verify", show=None).output
     assert "owners fw1 of office, fw2 of shop" in told
     assert playbook.play(pair.lab, "site", show=None).changed == 0
+
+
+def test_status_tells_of_each_group_who_serves_it_and_who_could(pair: Pair, tmp_path: Path) -> None:
+    file = tmp_path / "status.json"
+    playbook.play(pair.lab, "status", ["-e", f"firewall_status_json={file}"], show=None)
+    (found,) = json.loads(file.read_text())["clusters"]
+    assert found["state"] == "ok", found["findings"]
+    told = {group["name"]: group for group in found["groups"]}
+    assert {name: group["owner"] for name, group in told.items()} == names(pair)
+    for group in told.values():
+        others = set(pair.nodes) - {group["owner"]}
+        assert group["takeover"]["nodes"] == {name: [] for name in others}
+        assert group["since"] is not None
 
 
 def test_a_power_cut_moves_one_group_to_the_spare_and_nobody_else_notices(pair: Pair) -> None:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Is a node on duty: moves that are held, sight of its neighbours, files in step. Nobody asked: no finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .._model.view_cib import LINKS
+from .types import WARNING, Answers, Expectation, Finding
+
+
+def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
+    for node, info in answers.items():
+        path = f"{expectation.name}/{node}"
+        yield from _held(f"{path}/damping", info.get("damping") or {})
+        yield from _sync(f"{path}/config_sync", info.get("sync") or {})
+    yield from _pings(expectation, answers)
+    yield from _links(expectation, answers)
+
+
+def _held(path: str, damping: Mapping[str, Any]) -> Iterator[Finding]:
+    if damping.get("problem"):
+        yield Finding(
+            path,
+            str(damping["problem"]),
+            "a state that can be read",
+            "Look at its service: systemctl status linuxha-journal.",
+            WARNING,
+        )
+    if damping.get("held"):
+        yield Finding(
+            path,
+            f"the node is held back after {damping.get('moves', '?')} moves in {damping.get('window_s', '?')} s: "
+            "it takes over only when no other can",
+            "a role that stays where it is",
+            "Find the cause in the failover journal and remove it, then on this node: linuxha-journal release.",
+            WARNING,
+        )
+
+
+def _sync(path: str, sync: Mapping[str, Any]) -> Iterator[Finding]:
+    # The node serves with the files that it has: no reason not to take over.
+    problems = [sync["problem"]] if sync.get("problem") else sync.get("problems") or sync.get("behind") or []
+    if problems or sync.get("in_step") is False:
+        yield Finding(
+            path,
+            "; ".join(str(problem) for problem in problems[:4]) or "the files are not in step",
+            "the same files on every node",
+            "On this node: linuxha-sync status.",
+            WARNING,
+            settles=True,
+        )
+
+
+def seen(info: Mapping[str, Any]) -> Mapping[str, bool]:
+    """By ping group that could be asked whether one of its hosts answers."""
+    found = {}
+    for group, hosts in (info.get("pings") or {}).items():
+        told = [answers for answers in hosts.values() if answers is not None]
+        if told:
+            found[str(group)] = any(told)
+    return found
+
+
+def _pings(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
+    views = {node: seen(info) for node, info in answers.items()}
+    for node, view in views.items():
+        for group, answered in view.items():
+            if answered:
+                continue
+            # What no node reaches is not a reason to stay where one is.
+            elsewhere = [other for other in views if views[other].get(group)]
+            yield Finding(
+                f"{expectation.name}/{node}/ping",
+                f"no host of the ping group {group} answers this node"
+                + (f"; {' and '.join(elsewhere)} can reach it" if elsewhere else ", nor to any other node"),
+                "one host of each ping group answers",
+                "Look at the cable, the switch and the router behind that network.",
+                WARNING,
+                settles=True,
+                keeps=[node] if elsewhere else (),
+            )
+
+
+def _links(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
+    """Pacemaker prefers the node with more carriers; one with fewer would give the addresses back."""
+    told = next((i["cluster"] for i in answers.values() if i.get("cluster") and not i["cluster"]["problem"]), None)
+    if told is None:
+        return
+    scores = {
+        node["name"]: int(node["attributes"][LINKS])
+        for node in told["nodes"]
+        if node["online"] and str((node.get("attributes") or {}).get(LINKS, "")).isdigit()
+    }
+    best = max(scores.values(), default=0)
+    for node, score in scores.items():
+        if score < best:
+            yield Finding(
+                f"{expectation.name}/{node}/links",
+                "the node has a carrier on fewer tracked networks than another one",
+                "every tracked network connected",
+                "Look at its cables: ip -brief link.",
+                WARNING,
+                settles=True,
+                keeps=[node],
+            )

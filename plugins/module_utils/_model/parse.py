@@ -31,6 +31,7 @@ CLUSTER_KEYS = (
     "vrrp",
     "pacemaker",
     "conntrackd",
+    "damping",
     "role_variables",
     "accept_warnings",
 )
@@ -58,7 +59,9 @@ ROLE_PREFIXES = (
     "corosync_",
     "pacemaker_",
     "ocf_agents_",
+    "takeover_",
 )
+DAMPING_KEYS = ("moves", "window_s", "wait_s", "hold_s", "alarm_command")
 # What only one topology has.
 OWN_KEYS = {"keepalived": ("vrrp",), "pacemaker": ("pacemaker", "vip_groups")}
 HELPERS = (
@@ -109,6 +112,7 @@ def cluster(raw: object, path: str, node_count: int, problems: Problems) -> t.Cl
         policy=t.Policy(),
         vip_groups=parse_pacemaker.vip_groups(r, name, problems),
         pacemaker=parse_pacemaker.pacemaker(r, profile, topology, problems),
+        damping=_damping(r, problems),
         budget_limit_ms=r.optional_number("failover_budget_ms", 1, 600_000, unit=" ms"),
         accept_warnings=tuple(str(code) for code in r.items("accept_warnings")),
         role_overrides=_role_variables(r),
@@ -279,6 +283,25 @@ def _conntrackd(top: Reader, node_count: int, problems: Problems) -> t.Conntrack
         expectations=tuple(expectations),
         hash_limit=r.optional_number("hash_limit", 1, 2**31 - 1),
     )
+
+
+def _damping(top: Reader, problems: Problems) -> t.Damping:
+    r = Reader(top.raw.get("damping"), top.at("damping"), DAMPING_KEYS, problems)
+    normal = t.Damping()
+    found = t.Damping(
+        moves=r.number("moves", 0, 100, normal.moves),
+        window_s=r.number("window_s", 10, 86_400, normal.window_s, unit=" s"),
+        wait_s=r.number("wait_s", 1, 86_400, normal.wait_s, unit=" s"),
+        hold_s=r.number("hold_s", 10, 604_800, normal.hold_s, unit=" s"),
+        alarm_command=tuple(str(item) for item in r.items("alarm_command")),
+    )
+    if found.hold_s < found.wait_s:
+        remedy = f"Hold for {found.wait_s} s or more, or wait for less."
+        r.error("damping", "hold_s", "is less than wait_s, of which it is the aggravation", remedy, value=found.hold_s)
+    if found.alarm_command and not found.alarm_command[0].startswith("/"):
+        remedy = "Write [/path/to/program, argument, ...]."
+        r.error("type", "alarm_command", "does not begin with an absolute path", remedy)
+    return found
 
 
 def _role_variables(top: Reader) -> Mapping[str, Any]:

@@ -192,6 +192,17 @@ class Pacemaker:
 
 
 @dataclass(frozen=True)
+class Damping:
+    """When a node whose role moves too often holds back; `moves` 0 for never."""
+
+    moves: int = 4
+    window_s: int = 600
+    wait_s: int = 30
+    hold_s: int = 1800
+    alarm_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class VipGroup:
     """Virtual addresses that move together. `primary` is the node that they prefer, or empty."""
 
@@ -226,6 +237,7 @@ class Cluster:
     policy: Policy
     vip_groups: tuple[VipGroup, ...] = ()
     pacemaker: Pacemaker = Pacemaker()
+    damping: Damping = Damping()
     budget_limit_ms: Optional[int] = None
     accept_warnings: tuple[str, ...] = ()
     role_overrides: Mapping[str, Any] = field(default_factory=dict)

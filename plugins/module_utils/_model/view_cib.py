@@ -19,6 +19,8 @@ from . import types as t
 STATES = "states-clone"
 LINKS = "linuxha-links"
 IN_STEP = "linuxha-states"
+# Set by the failover journal of a node that holds back.
+HELD = "linuxha-held"
 COMMIT_S = 30
 # A node that has its networks, and sight of its neighbours, is worth more than any preference or stickiness. Not the
 # other way round, a penalty for one that has not: with a score below 0 no node may be promoted, and a cluster whose
@@ -223,15 +225,28 @@ def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
 
 
 def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
-    """The primary node first. It takes back what it has lost only with `preempt`."""
+    """The primary node first. It takes back what it has lost only with `preempt`.
+
+    That preference, and nothing else, is what a node gives up that holds back: it goes on serving, and takes over where
+    no other node can.
+    """
     first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
-    score = cluster.pacemaker.stickiness + PREFERRED if cluster.preempt else PREFERRED
+    if cluster.preempt:
+        score = cluster.pacemaker.stickiness + PREFERRED
+        return [
+            _better(
+                f"location-{group.name}-primary",
+                f"vips-{group.name}",
+                {"rule": f"#uname eq {group.primary or first} and not_defined {HELD}", "score": score},
+            )
+            for group in cluster.vip_groups
+        ]
     return [
         {
             "type": "location",
             "resource": f"vips-{group.name}",
             "node": group.primary or first,
-            "score": score,
+            "score": PREFERRED,
         }
         for group in cluster.vip_groups
     ]

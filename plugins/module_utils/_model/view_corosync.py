@@ -64,6 +64,7 @@ def _agents(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         ],
         "ocf_agents_mode": "immediate" if cluster.conntrackd.immediate else "cache",
         "ocf_agents_gate": True,
+        "ocf_agents_preempt": cluster.preempt,
         "ocf_agents_links": [node.interfaces[n.name] for n in cluster.networks if n.track],
         # VIPs never come up before the rules.
         "ocf_agents_requires": ["linuxha-rules.service"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import types as t
-from . import view_cib, view_corosync, view_rules, view_states, view_system, view_vrrp
+from . import view_cib, view_corosync, view_rules, view_states, view_system, view_takeover, view_vrrp
 from .budget import failover
 
 
@@ -18,6 +18,7 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         **view_system.role_variables(cluster, node),
         **view_rules.role_variables(cluster, node),
         **view_states.role_variables(cluster, node),
+        **view_takeover.role_variables(cluster, node),
         **_topology(cluster, node),
         **cluster.role_overrides,
     }

@@ -71,6 +71,18 @@ def notify(text: str) -> None:
         sock.send(text.encode())
 
 
+def open_fifo(path: str) -> int:
+    """Opens a FIFO to read from, and makes it where it is missing."""
+    try:
+        os.mkfifo(path, 0o600)
+    except FileExistsError:
+        if not stat.S_ISFIFO(os.lstat(path).st_mode):
+            raise
+    # Read and write: with a writer of its own the reader never sees an end of file when the others close it, and what
+    # was written while nobody read is not lost.
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+
 class Worker:
     def __init__(self, config: Dict[str, Any], runner: Runner = run, clock: Callable[[], float] = time.monotonic):
         self.config = config
@@ -88,6 +100,9 @@ class Worker:
         self.since: Dict[str, float] = {}
         self.fd = -1
         self.rest = b""
+        # Changes of groups that the journal has not been told yet.
+        self.journal_fd = -1
+        self.changes: List[Dict[str, Any]] = []
         self.published = ""
         # Seconds between two signs of life for systemd; 0 where it does not watch.
         self.beat = 0.0
@@ -239,16 +254,6 @@ class Worker:
         draft.replace(target)
 
     # --- the FIFO ---------------------------------------------------------------------------------------------------
-    def open_fifo(self) -> None:
-        path = self.config["fifo"]
-        try:
-            os.mkfifo(path, 0o600)
-        except FileExistsError:
-            if not stat.S_ISFIFO(os.lstat(path).st_mode):
-                raise
-        # Read and write: with a writer of its own the worker never sees an end of file when keepalived restarts.
-        self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-
     def read(self) -> None:
         while True:
             try:
@@ -271,7 +276,10 @@ class Worker:
             return
         self.links.again()
         before = dict(self.core.instances)
+        now, clock = time.time(), self.clock()
         self.apply(self.core.batch(events))
+        for group, old, new in self.core.changes(before):
+            self.changes.append({"group": group, "old": old, "new": new, "at": now, "mono": clock})
         for name, (state, _unused) in self.core.instances.items():
             if before.get(name, ("",))[0] != state:
                 self.since[name] = time.time()
@@ -335,9 +343,31 @@ class Worker:
         # Who waits for a takeover reads this file: it tells nothing before the urgent steps are done.
         if not any(step.name in core.URGENT for step in self.queue):
             self.publish()
+            self.tell_journal()
+
+    def tell_journal(self) -> None:
+        """What has changed, when it is done. A journal that does not read must not hold anybody up."""
+        for change in self.changes:
+            took = (self.clock() - change["mono"]) * 1000
+            line = json.dumps({**change, "served_ms": round(took, 1) if change["new"] == "MASTER" else None})
+            try:
+                # A line is shorter than PIPE_BUF: it goes in whole, or not at all (pipe(7)).
+                if self.journal_fd >= 0:
+                    os.write(self.journal_fd, line.encode() + b"\n")
+            except OSError as error:
+                log(f"the journal was not told: {line}: {error}", 4)
+        self.changes = []
+
+    def last_words(self) -> None:
+        """Before the end: at a shutdown keepalived, or Pacemaker, has just said that it stops."""
+        self.read()
+        self.publish()
+        self.tell_journal()
 
     def start(self) -> None:
-        self.open_fifo()
+        self.fd = open_fifo(self.config["fifo"])
+        if self.config["journal_fifo"]:
+            self.journal_fd = open_fifo(self.config["journal_fifo"])
         if self.config["gate"]:
             self.gate = self.read_gate()
         self.apply(self.core.start(self.holds_vip(), self.earlier()))
@@ -378,6 +408,7 @@ def main(argv: List[str]) -> int:
             worker.turn()
     finally:
         worker.stop_request()
+        worker.last_words()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 STATES = ("MASTER", "BACKUP", "FAULT", "STOP", "DELETED")
 # What keepalived reports beside the states.
@@ -30,6 +30,11 @@ ASK_AFTER = 2.0
 
 # Until these are done the node does not forward as the active one should.
 URGENT = (COMMIT, OPEN_GATE)
+
+# What the resource agents call themselves: the node as a whole, and the addresses of a group.
+NODE = "states"
+ADDRESSES = "vips-"
+NONE = "NONE"  # a group of which nothing was known
 
 MODES = ("none", "immediate", "cache")
 
@@ -66,6 +71,18 @@ def split_lines(buffer: bytes) -> Tuple[List[str], bytes]:
     """Complete lines and the rest: a read may end in the middle of a line."""
     *lines, rest = buffer.split(b"\n")
     return [line.decode("utf-8", "replace") for line in lines if line.strip()], rest
+
+
+def group_states(instances: Mapping[str, Tuple[str, int]], members: Mapping[str, Sequence[str]]) -> Dict[str, str]:
+    """States by group: sync groups of keepalived, addresses of Pacemaker; an empty name is the node as a whole."""
+    owner = {name: group for group, names in members.items() for name in names}
+    found: Dict[str, List[str]] = {}
+    for name, (state, _unused) in instances.items():
+        alone = "" if name == NODE else name[len(ADDRESSES) :] if name.startswith(ADDRESSES) else name
+        found.setdefault(owner.get(name, alone), []).append(state)
+    # Members of a sync group change one after the other, within a millisecond: the worst of them counts.
+    worst = ("MASTER", "FAULT", "STOP")
+    return {group: next((state for state in worst if state in states), "BACKUP") for group, states in found.items()}
 
 
 @dataclass
@@ -123,6 +140,8 @@ class Core:
                     self.instances.pop(name, None)
                 else:
                     self.instances[name] = (event.state, priority)
+                if name == NODE:
+                    self._follow(event.state)
                 back = back or (old in ("FAULT", "STOP") and event.state == "BACKUP")
             now = any(state == "MASTER" for state, _unused in self.instances.values())
             if now != self.active:
@@ -138,6 +157,18 @@ class Core:
         if split_healed and self.active and self.mode != "none":
             return Plan([*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)], "a second master gave way")
         return Plan()
+
+    def changes(self, before: Mapping[str, Tuple[str, int]]) -> List[Tuple[str, str, str]]:
+        """(group, old state, new state) of what is not what it was."""
+        old, new = group_states(before, self.groups), group_states(self.instances, self.groups)
+        found = [(name, old.get(name, NONE), new.get(name, "DELETED")) for name in sorted({*old, *new})]
+        return [change for change in found if change[1] != change[2]]
+
+    def _follow(self, state: str) -> None:
+        """Addresses under Pacemaker stand by only while their node takes part; their agent cannot know of it."""
+        for name, (old, priority) in self.instances.items():
+            if name.startswith(ADDRESSES) and (old, state) in (("BACKUP", "STOP"), ("STOP", "BACKUP")):
+                self.instances[name] = (state, priority)
 
     def _members(self, event: Event) -> List[Tuple[str, int]]:
         if event.kind == "INSTANCE":

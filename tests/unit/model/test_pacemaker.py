@@ -211,9 +211,16 @@ def test_sight_of_the_neighbours_weighs_more_than_comfort_and_forbids_nothing(fe
 @pytest.mark.parametrize(("preempt", "returns"), [(False, False), (True, True)])
 def test_the_primary_returns_only_with_preempt(changed: Changed, preempt: bool, returns: bool) -> None:
     cluster = build(changed, preempt=preempt).clusters[0]
-    (score,) = (
-        item["score"] for item in constraints(cluster) if item.get("resource") == "vips-edge" and "node" in item
-    )
+    if preempt:
+        (item,) = (item for item in constraints(cluster) if item.get("id") == "location-edge-primary")
+        (rule,) = item["rules"]
+        score = rule["score"]
+        # A node that holds back is preferred no more, but never kept from serving.
+        assert rule["rule"] == "#uname eq fw1 and not_defined linuxha-held"
+    else:
+        (score,) = (
+            item["score"] for item in constraints(cluster) if item.get("resource") == "vips-edge" and "node" in item
+        )
     assert (score > cluster.pacemaker.stickiness) == returns
 
 

@@ -175,6 +175,18 @@ def test_defaults(sound: model.Cluster) -> None:
     assert [str(p) for p in sound.management.sources] == ["203.0.113.0/26"]
 
 
+def test_damping(hosts: dict[str, Any]) -> None:
+    for variables in hosts.values():
+        variables["firewall_cluster"]["damping"] = {"moves": 6, "hold_s": 3600, "alarm_command": ["/bin/page", "me"]}
+    cluster = model.load(hosts).clusters[0]
+    found = model.views.role_variables(cluster, cluster.nodes[0])
+    assert found["takeover_damping"] == {"moves": 6, "window": 600, "wait": 30, "hold": 3600}
+    assert found["takeover_alarm_command"] == ["/bin/page", "me"]
+    assert found["takeover_detection_ms"] == round(
+        model.views.plan(cluster, cluster.nodes[0])["budget"]["detection_ms"]
+    )
+
+
 def test_any_number_of_networks(hosts: dict[str, Any]) -> None:
     """Random sound clusters load without a problem, and every view agrees with the description."""
     rng = random.Random(1)

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -278,3 +282,65 @@ def test_states_that_are_still_coming_are_not_asked_for_again(code: int, again: 
     worker.check_request()
     assert worker.states == "unknown"
     assert [step.name for _unused, step in worker.timers] == [again]
+
+
+def test_addresses_stand_by_only_while_their_node_takes_part() -> None:
+    worker = core.Core("immediate", gate=True)
+    worker.batch(events('"states" BACKUP 100', '"vips-office" MASTER 100', '"vips-shop" BACKUP 100'))
+    worker.batch(events('"vips-office" BACKUP 100'))
+    worker.batch(events('"states" STOP 100'))
+    assert {state for state, _unused in worker.instances.values()} == {"STOP"}
+    worker.batch(events('"states" BACKUP 100'))
+    assert {state for state, _unused in worker.instances.values()} == {"BACKUP"}
+
+
+def test_addresses_that_are_served_do_not_follow_their_node() -> None:
+    worker = core.Core("immediate", gate=True)
+    worker.batch(events('"states" BACKUP 100', '"vips-office" MASTER 100', '"states" STOP 100'))
+    assert worker.instances["vips-office"][0] == "MASTER"
+    assert worker.active
+
+
+def changes(worker: object, *lines: str) -> list[tuple[str, str, str]]:
+    before = dict(worker.instances)
+    worker.batch(events(*lines))
+    found: list[tuple[str, str, str]] = worker.changes(before)
+    return found
+
+
+def test_members_of_a_sync_group_are_one_change() -> None:
+    worker = core.Core("immediate", gate=True, groups={"edge": ["ha0", "ha1"]})
+    assert changes(worker, '"ha0" BACKUP 250') == [("edge", "NONE", "BACKUP")]
+    assert changes(worker, '"ha1" BACKUP 250') == []
+    assert changes(worker, *BOTH_MASTER) == [("edge", "BACKUP", "MASTER")]
+    # The first that goes does not take the group with it.
+    assert changes(worker, '"ha0" FAULT 250') == []
+    assert changes(worker, '"ha1" FAULT 250') == [("edge", "MASTER", "FAULT")]
+    assert changes(worker, '"ha0" BACKUP 250') == []
+    assert changes(worker, '"ha1" BACKUP 250') == [("edge", "FAULT", "BACKUP")]
+
+
+def test_groups_of_pacemaker_have_the_names_of_the_model() -> None:
+    worker = core.Core("immediate", gate=True)
+    assert changes(worker, '"states" BACKUP 100') == [("", "NONE", "BACKUP")]
+    assert changes(worker, '"vips-shop" MASTER 100') == [("shop", "NONE", "MASTER")]
+    assert changes(worker, '"vips-shop" DELETED 100') == [("shop", "MASTER", "DELETED")]
+
+
+def test_the_journal_hears_of_a_change_when_it_is_done_and_holds_nobody_up(tmp_path: Path) -> None:
+    fifo = str(tmp_path / "fifo")
+    now = [100.0]
+    worker = takeover.Worker(CONFIG, lambda argv, stdin, timeout: (0, ""), lambda: now[0])
+    worker.journal_fd = takeover.open_fifo(fifo)
+    worker.changes = [{"group": "edge", "old": "BACKUP", "new": "MASTER", "at": 1.0, "mono": 100.0}]
+    now[0] = 100.025
+    worker.tell_journal()
+    told = json.loads(os.read(worker.journal_fd, 4096))
+    assert (told["group"], told["new"], told["served_ms"]) == ("edge", "MASTER", 25.0)
+    # Nobody reads: what does not fit is left out at once.
+    began = time.monotonic()
+    worker.changes = [{"group": "edge", "old": "MASTER", "new": "BACKUP", "at": 1.0, "mono": 1.0}] * 5000
+    worker.tell_journal()
+    assert time.monotonic() - began < 5
+    assert worker.changes == []
+    os.close(worker.journal_fd)

@@ -103,6 +103,9 @@ info:
     drained:
       description: Whether the node was told not to take over.
       type: bool
+    maintenance:
+      description: The maintenance in force, with C(since), C(until), C(reason) and C(by); null without.
+      type: dict
     units:
       description: By name C(load), C(active), C(sub), C(enabled), C(result) and C(restarts).
       type: dict

@@ -27,6 +27,7 @@ class Question:
     device: bool = False
     state_file: str = "/run/linuxha/state.json"
     drain_file: str = "/run/linuxha/drain"
+    maintenance_file: str = "/var/lib/linuxha/maintenance.json"
     watch_file: str = "/run/linuxha/conntrackd.json"
     loader: str = "/usr/local/sbin/linuxha-rules"
     conntrackd_config: str = "/etc/conntrackd/conntrackd.conf"
@@ -37,6 +38,7 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
         **_addresses(question, run),
         "worker": _worker(question, read),
         "drained": (read(question.drain_file) or "0").strip() not in ("", "0"),
+        "maintenance": parse.maintenance(read(question.maintenance_file)),
         "units": _units(question, run),
         "conntrackd": _conntrackd(question, run),
         "cluster": _cluster(question, run),

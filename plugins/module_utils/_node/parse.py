@@ -138,3 +138,15 @@ def watch_state(text: Optional[str]) -> dict[str, Any]:
     except Unreadable as error:
         return {"problem": str(error)}
     return state if isinstance(state, dict) else {"problem": "the state of the watcher is no object"}
+
+
+def maintenance(text: Optional[str]) -> Optional[dict[str, Any]]:
+    """maintenance.json of a node that is kept from serving; None while it is not."""
+    if text is None:
+        return None
+    keys = ("since", "until", "reason", "by")
+    try:
+        found = load_json(text, "the flag of the maintenance")
+    except Unreadable as error:
+        return {**dict.fromkeys(keys), "reason": str(error)}
+    return {key: found.get(key) if isinstance(found, dict) else None for key in keys}

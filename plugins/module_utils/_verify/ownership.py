@@ -120,7 +120,12 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                 remedies["unheard"],
                 INFO,
             )
+        flag = info.get("maintenance")
+        if flag:
+            yield _maintenance(f"{expectation.name}/{node}/maintenance", flag, bool(info["held"]))
         for name, one in sorted(known.items()):
+            if flag and one["state"] in ("FAULT", "STOP"):
+                break
             if one["state"] == "FAULT" and info["drained"]:
                 yield Finding(
                     path,
@@ -139,6 +144,19 @@ def check_vrrp(expectation: Expectation, answers: Answers, owners: Collection[st
                     settles=True,
                 )
         yield from _agreement(path, info, node in owners, expected_masters(expectation, info), remedies)
+
+
+def _maintenance(path: str, flag: Mapping[str, Any], serves: bool) -> Finding:
+    until = f"until {flag['until']}" if flag["until"] else "without an end"
+    by = f" by {flag['by']}" if flag["by"] else ""
+    role = "and serves all the same" if serves else "and will not take over"
+    return Finding(
+        path,
+        f"in maintenance since {flag['since']}{by}, {until} ({flag['reason'] or 'no reason given'}), {role}",
+        "every node ready",
+        "When the work is done: playbook maintenance with firewall_maintenance=off.",
+        WARNING,
+    )
 
 
 def expected_masters(expectation: Expectation, info: Mapping[str, Any]) -> Collection[str]:

@@ -92,7 +92,7 @@ def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any]) -> I
 
 def _standby(path: str, info: Mapping[str, Any]) -> Iterator[Finding]:
     worker = info["worker"]
-    if worker["problem"] or info["drained"] or worker["states"] == "in-step":
+    if worker["problem"] or info["drained"] or info.get("maintenance") or worker["states"] == "in-step":
         return
     yield Finding(
         path,

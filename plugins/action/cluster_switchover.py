@@ -61,7 +61,7 @@ class ActionModule(cluster_verify.ActionModule):
             ]
             return {
                 **result,
-                "changed": bool(back),
+                "changed": False,
                 **_orders(plan, expectation, back, self._priorities(hostvars, plan)),
             }
         if args["step"] == "arrived":
@@ -99,7 +99,8 @@ class ActionModule(cluster_verify.ActionModule):
         ways = switchover.Ways(plan.get("preferred") or {} if args["stays"] else {}, priorities)
         decided = switchover.plan(expectation, reports, wish, ways)
         found = {
-            "changed": bool(decided.moves),
+            # What orders it says so itself; in check mode nobody is asked to.
+            "changed": bool(decided.moves) and bool(self._task.check_mode),
             **_orders(plan, expectation, decided.moves, priorities),
             "refused": [str(reason) for reason in decided.refused],
             "accepted": [str(reason) for reason in decided.accepted],

@@ -283,9 +283,16 @@ def test_the_decision_is_the_same_on_every_node_and_the_orders_are_its_own(monke
     assert first["moves"] == second["moves"] == [{"group": "edge", "source": "fw1", "target": "fw2"}]
     assert (first["drain"], second["drain"]) == (True, False)
     assert (first["gives_way"], second["gives_way"]) == (True, False)
-    assert first["changed"]
+    assert not first["changed"]
     assert "moves edge: fw1 -> fw2" in first["printed"]
     assert second["printed"] == ""
+
+
+def test_check_mode_says_what_would_happen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Task, "check_mode", True)
+    result = act(monkeypatch, pair(), step="plan", target="fw2")
+    assert result["changed"]
+    assert "would move edge: fw1 -> fw2" in result["printed"]
 
 
 def test_one_node_refuses_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

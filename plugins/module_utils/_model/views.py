@@ -41,6 +41,14 @@ def _instances(cluster: t.Cluster, node: t.Node) -> list[str]:
     return [i["name"] for i in view_vrrp.role_variables(cluster, node)["keepalived_instances"]]
 
 
+def _preferred(cluster: t.Cluster) -> dict[str, str]:
+    """By group the node to which it returns by itself; nothing without `preempt`."""
+    if not cluster.preempt:
+        return {}
+    first = max(cluster.nodes, key=lambda node: node.priority).name
+    return {group.name: group.primary or first for group in cluster.vip_groups}
+
+
 def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     """The cluster as playbooks see it (fact `firewall_plan`)."""
     found = failover(cluster)
@@ -55,6 +63,7 @@ def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "peers": [n.name for n in peers],
         "peer_addresses": {n.name: {key: [str(a) for a in own] for key, own in n.addresses.items()} for n in peers},
         "priority": node.priority,
+        "preferred": _preferred(cluster),
         "vrrp_mode": cluster.vrrp.mode if cluster.topology == "keepalived" else None,
         "instances": _instances(cluster, node),
         "vips": [str(v.address) for v in cluster.vips],

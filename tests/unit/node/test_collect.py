@@ -154,3 +154,19 @@ def test_the_module_is_thin() -> None:
     """The module node_info only passes parameters on: its options are the fields of the question."""
     text = (Path(__file__).parents[3] / "plugins/modules/node_info.py").read_text()
     assert "Question(**module.params)" in text
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    (None, None),
+    ('{"since": "2026-11-21T20:00:00Z", "until": null, "reason": "disk", "by": "alice"}', "disk"),
+    ("{", "the flag of the maintenance is no JSON"),
+    ("[]", None),
+])  # fmt: skip
+def test_a_maintenance(text: str | None, wanted: str | None) -> None:
+    info = ask(files={"/var/lib/linuxha/maintenance.json": text} if text else {})
+    if text is None:
+        assert info["maintenance"] is None
+    else:
+        # What cannot be read is a maintenance too: the node is away.
+        assert set(info["maintenance"]) == {"since", "until", "reason", "by"}
+        assert wanted is None or wanted in info["maintenance"]["reason"]

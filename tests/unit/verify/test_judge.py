@@ -533,3 +533,17 @@ def test_the_gate_of_every_owner_has_to_be_open() -> None:
     nodes["fw2"]["worker"]["gate"] = "closed"
     (found,) = findings(nodes, wanted)
     assert found.what == "closed on the owner: nothing is forwarded"
+
+
+@pytest.mark.parametrize(("owner", "part"), [(False, "will not take over"), (True, "serves all the same")])
+def test_a_maintenance_is_a_warning_and_says_why(owner: bool, part: str) -> None:
+    nodes = pair()
+    target = nodes["fw1" if owner else "fw2"]
+    target["maintenance"] = {"since": "2026-11-21T20:00:00Z", "until": None, "reason": "new disk", "by": "alice"}
+    if not owner:
+        target["worker"]["instances"]["edge"]["state"] = "FAULT"
+        target["worker"]["states"] = "resyncing"
+    (found,) = findings(nodes)
+    assert found.severity == "warning"
+    for words in (part, "new disk", "by alice", "without an end"):
+        assert words in found.what

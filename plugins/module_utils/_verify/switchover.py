@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""May a group of addresses move, from where to where, and has it moved? Pure: answers in, a plan or reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import ownership
+from .judge import judge
+from .types import ERROR, Answers, Expectation, Finding, Report
+
+# Units without which connections are lost at most; without the others the node cannot serve.
+_STATES_UNITS = ("conntrackd.service", "linuxha-conntrackd-watch.service")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody ordered: `take` names the node that shall serve, `drop` the one that shall give way.
+
+    `group` narrows it to one group of addresses. `force` accepts that connections are lost, and nothing else.
+    """
+
+    take: str = ""
+    drop: str = ""
+    group: str = ""
+    force: bool = False
+
+    def __str__(self) -> str:
+        what = f"group {self.group}" if self.group else "every group"
+        if self.take and self.drop:
+            return f"{self.take} takes {what} of {self.drop}"
+        if self.take:
+            return f"{self.take} takes {what}"
+        return f"{self.drop} gives {what} away" if self.drop else f"another node takes {what}"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One group of addresses that shall go from one node to another."""
+
+    group: str
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.source} -> {self.target}"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What speaks against it. `force` goes over those that cost connections only (`loses`)."""
+
+    path: str
+    what: str
+    remedy: str
+    loses: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}. {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How addresses find their node: `preferred` by group is where they return by themselves (preempt), if they do.
+
+    `priorities` rank the nodes that could take over.
+    """
+
+    preferred: Mapping[str, str] = field(default_factory=dict)
+    priorities: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done. With `refused` nothing is; `accepted` are the reasons that `force` went over."""
+
+    moves: tuple[Move, ...] = ()
+    refused: tuple[Reason, ...] = ()
+    accepted: tuple[Reason, ...] = ()
+
+
+def plan(expectation: Expectation, reports: Iterable[Report], wish: Wish, ways: Ways) -> Plan:
+    given = tuple(reports)
+    mistakes = _mistakes(expectation, wish)
+    if mistakes:
+        return Plan(refused=tuple(mistakes))
+    answers = {report.node: report.info for report in given if report.info is not None}
+    groups = ownership.groups_of(expectation)
+    owners = {name: _owner(group, answers) for name, group in groups.items()}
+    wanted = [name for name in groups if wish.group in ("", name)]
+    findings = judge(expectation, given)
+    lost = [name for name in wanted if not owners[name]]
+    if lost:
+        # Whoever has the addresses now, a switchover is not what is missing.
+        errors = [item for item in findings if item.severity == ERROR and item.path == expectation.name]
+        reasons = tuple(Reason(item.path, item.what, item.remedy) for item in errors)
+        unclear = Reason(expectation.name, f"{', '.join(lost)} has no single owner", "Playbook verify says why.")
+        return Plan(refused=reasons or (unclear,))
+    moves: list[Move] = []
+    refused: list[Reason] = []
+    accepted: list[Reason] = []
+    served = {node: sum(owner == node for owner in owners.values()) for node in expectation.nodes}
+    for name in wanted:
+        source = owners[name]
+        if wish.drop not in ("", source) or source == wish.take:
+            continue
+        candidates = [wish.take] if wish.take else [node for node in expectation.nodes if node != source]
+        ranked = sorted(candidates, key=lambda node: (served[node], -ways.priorities.get(node, 0)))
+        judged = {
+            node: [*against(expectation, given, findings, source, node, name), *_returns(expectation, ways, name, node)]
+            for node in ranked
+        }
+        fit = [node for node in ranked if not judged[node]]
+        if not fit and wish.force:
+            fit = [node for node in ranked if all(reason.loses for reason in judged[node])]
+        if not fit:
+            refused += [reason for node in ranked for reason in judged[node]]
+            continue
+        target = fit[0]
+        moves.append(Move(name, source, target))
+        served[target] += 1
+        accepted += judged[target]
+    unique = tuple(dict.fromkeys(refused))
+    return Plan(() if unique else tuple(moves), unique, tuple(dict.fromkeys(accepted)))
+
+
+def _mistakes(expectation: Expectation, wish: Wish) -> list[Reason]:
+    found = []
+    if not (wish.take or wish.drop or wish.group):
+        what = "nothing is named that shall move"
+        found.append(Reason("firewall_target", what, "Name a node in firewall_target or firewall_source, or a group."))
+    for path, node in (("firewall_target", wish.take), ("firewall_source", wish.drop)):
+        if node and node not in expectation.nodes:
+            nodes = ", ".join(expectation.nodes)
+            found.append(Reason(path, f"{node!r} is no node of cluster {expectation.name}", f"It has {nodes}."))
+    groups = ownership.groups_of(expectation)
+    if wish.group and wish.group not in groups:
+        what = f"{wish.group!r} is no group of cluster {expectation.name}"
+        found.append(Reason("firewall_group", what, f"It has {', '.join(groups)}."))
+    if wish.take and wish.take == wish.drop:
+        what = f"{wish.take!r} cannot take from itself"
+        found.append(Reason("firewall_source", what, "Name another node, or leave firewall_source out."))
+    return found
+
+
+def _owner(group: Sequence[str], answers: Answers) -> str:
+    """The node that has all of a group while no other has any."""
+    nodes = [node for node, info in answers.items() if set(group) & set(info["held"])]
+    return nodes[0] if len(nodes) == 1 and set(group) <= set(answers[nodes[0]]["held"]) else ""
+
+
+def _returns(expectation: Expectation, ways: Ways, group: str, target: str) -> Iterator[Reason]:
+    preferred = ways.preferred.get(group, target)
+    if preferred != target:
+        yield Reason(
+            f"{expectation.name}/{group}",
+            f"with preempt it would return to {preferred} at once",
+            f"Maintenance of {preferred} keeps it away (playbook maintenance); or set preempt: false.",
+        )
+
+
+def against(
+    expectation: Expectation,
+    reports: Sequence[Report],
+    findings: Iterable[Finding],
+    source: str,
+    target: str,
+    group: str,
+) -> Iterator[Reason]:
+    """Everything that speaks against moving a group from one node to another, for one list of findings of `judge`."""
+    given = {report.node: report for report in reports}
+    path = f"{expectation.name}/{target}"
+    report = given.get(target, Report(target, None, "it was not asked; run without --limit"))
+    if report.info is None:
+        yield Reason(path, f"no answer from the node: {report.reason}", "Bring it back first.")
+        return
+    yield from _withheld(path, report.info)
+    for finding in findings:
+        if finding.severity != ERROR:
+            continue
+        weight = _weight(expectation, finding.path, source, target)
+        if weight:
+            yield Reason(finding.path, finding.what, finding.remedy, loses=weight == "loses")
+    if expectation.manager == "pacemaker":
+        yield from _pacemaker(path, report.info["cluster"], source, target, group)
+
+
+def _withheld(path: str, info: Mapping[str, Any]) -> Iterator[Reason]:
+    maintenance = info.get("maintenance")
+    if maintenance:
+        until = maintenance.get("until") or "no end set"
+        why = f"since {maintenance.get('since')}, {until}: {maintenance.get('reason') or 'no reason given'}"
+        yield Reason(f"{path}/maintenance", f"the node is in maintenance ({why})", "End it with playbook maintenance.")
+    elif info["drained"]:
+        yield Reason(f"{path}/keepalived", "the node is drained", "Write 0 to /run/linuxha/drain.")
+
+
+def _weight(expectation: Expectation, path: str, source: str, target: str) -> str:
+    """`refuses`, `loses` (connections, no more) or nothing: what a finding at this path means for the move."""
+    parts = path.split("/")
+    if len(parts) == 1:
+        # Of the addresses as a whole: divided, doubled.
+        return "refuses"
+    if parts[1] == "rules":
+        return "loses"
+    if parts[1] == source:
+        # What the node that gives way suffers from is mostly why it shall; but its states have to be known.
+        return "loses" if parts[2:] and parts[2] in ("conntrackd", *_STATES_UNITS) else ""
+    if parts[1] == target:
+        if len(parts) == 2 or parts[2] == "pacemaker":
+            return "refuses" if len(parts) == 2 else ""
+        return "loses" if parts[2] in ("conntrackd", "gate", *_STATES_UNITS) else "refuses"
+    if parts[1] == "pacemaker":
+        return "refuses" if len(parts) == 2 else ""
+    return ""
+
+
+def _pacemaker(path: str, cluster: Mapping[str, Any], source: str, target: str, group: str) -> Iterator[Reason]:
+    path = f"{path}/pacemaker"
+    if cluster["problem"]:
+        yield Reason(path, cluster["problem"], "Read why: systemctl status pacemaker corosync.")
+        return
+    if not cluster["quorum"]:
+        yield Reason(path, "this node is in a partition without quorum", "Bring the others back: corosync-quorumtool.")
+    if cluster["maintenance"]:
+        yield Reason(path, "the cluster is in maintenance mode: nothing moves", "Take maintenance-mode back.")
+    nodes = {node["name"]: node for node in cluster["nodes"]}
+    there = nodes.get(target)
+    if there is None or not there["online"]:
+        yield Reason(path, "the node is offline", "Start the cluster there: systemctl status pacemaker corosync.")
+        return
+    for word in ("standby", "maintenance", "unclean", "pending"):
+        if there[word]:
+            remedy = "Module cluster_node with state online takes an order back."
+            yield Reason(path, f"the node is {word}", remedy)
+    for ban in cluster["bans"]:
+        if ban.get("node") == target and ban.get("resource") in (f"vips-{group}", "states-clone", "states"):
+            remedy = "Module cluster_resource with action clear takes it back."
+            yield Reason(path, f"{ban.get('resource')} is kept off the node by {ban.get('id')}", remedy)
+    mine, theirs = there["attributes"], nodes[source]["attributes"] if source in nodes else {}
+    for name, value in sorted(theirs.items()):
+        if name == "linuxha-links" or name.startswith("ping-"):
+            less = _number(mine.get(name)) < _number(value)
+            if less:
+                yield Reason(
+                    path,
+                    f"{name} is {mine.get(name, 'unknown')} there and {value} on {source}",
+                    "Mend the cables, or what the pings do not reach.",
+                )
+
+
+def _number(value: Any) -> int:
+    text = str(value)
+    return int(text) if text.lstrip("-").isdigit() else 0
+
+
+def arrived(expectation: Expectation, reports: Iterable[Report], moves: Iterable[Move]) -> list[str]:
+    """What is missing until these groups serve where they shall, by the nodes' own answers; empty when they do."""
+    answers = {report.node: report.info for report in reports if report.info is not None}
+    groups = ownership.groups_of(expectation)
+    missing = []
+    for move in moves:
+        holders = [node for node, info in answers.items() if set(groups[move.group]) & set(info["held"])]
+        info = answers.get(move.target)
+        if info is None:
+            missing.append(f"{move.target} does not answer")
+        elif holders != [move.target]:
+            missing.append(f"{move.group} is on {' and '.join(holders) or 'no node'}, not on {move.target} alone")
+        elif not set(groups[move.group]) <= set(info["held"]):
+            missing.append(f"{move.target} does not hold all addresses of {move.group}")
+        elif "MASTER" not in {one["state"] for one in info["worker"]["instances"].values()}:
+            missing.append(f"the takeover worker of {move.target} does not know that it serves")
+        elif expectation.gate and info["worker"]["gate"] != "open":
+            missing.append(f"the gate of {move.target} is {info['worker']['gate']}: it forwards nothing")
+    return missing
+
+
+def settled(expectation: Expectation, reports: Iterable[Report], moves: Sequence[Move], forced: bool) -> list[str]:
+    """What is missing until the cluster is as ready as before the move: states in step, the source standing by.
+
+    After a forced move only the addresses count: what was accepted before it is no surprise after it.
+    """
+    given = tuple(reports)
+    missing = arrived(expectation, given, moves)
+    if missing or forced:
+        return missing
+    involved = {node for move in moves for node in (move.source, move.target)}
+    return [
+        f"{finding.path}: {finding.what}"
+        for finding in judge(expectation, given)
+        if finding.severity == ERROR and (finding.path.split("/")[1:2] or [""])[0] in {"", "rules", *involved}
+    ]
+
+
+def drained(moves: Sequence[Move], priorities: Mapping[str, int]) -> set[str]:
+    """The nodes of keepalived that have to give way: the owners, and whoever would take over before the target."""
+    found = {move.source for move in moves}
+    for move in moves:
+        own = priorities.get(move.target, 0)
+        found |= {node for node, priority in priorities.items() if priority > own and node != move.target}
+    return found - {move.target for move in moves}

@@ -66,7 +66,8 @@ def shell_scripts() -> list[str]:
 
 def typed_packages() -> Iterator[str]:
     collection = "ansible_collections.linuxha.firewall.plugins.module_utils"
-    for name in ("_cib", "_corosync", "_gateway", "_host", "_model", "_node", "_pacemaker", "_policy", "_verify"):
+    pure = ("_cib", "_corosync", "_drift", "_gateway", "_host", "_model", "_node", "_pacemaker", "_policy", "_verify")
+    for name in pure:
         yield from ("-p", f"{collection}.{name}")
     yield from ("-p", "lab", "-p", "tests.tools")
 

@@ -66,8 +66,8 @@ def shell_scripts() -> list[str]:
 
 def typed_packages() -> Iterator[str]:
     collection = "ansible_collections.linuxha.firewall.plugins.module_utils"
-    pure = ("_cib", "_corosync", "_drift", "_gateway", "_host", "_model", "_node", "_pacemaker", "_policy", "_verify")
-    for name in pure:
+    names = "_backup _cib _corosync _drift _gateway _host _model _node _pacemaker _policy _verify"
+    for name in names.split():
         yield from ("-p", f"{collection}.{name}")
     yield from ("-p", "lab", "-p", "tests.tools")
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""Drift on a pair that works: none where nothing was changed, each change in its layer, and nothing written by looking."""
+"""Drift on a pair that works: none where nothing was changed, each change in its layer, nothing written."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_pair_as_deployed_has_no_drift_and_is_not_touched(pair: Pair, tmp_path
 
     assert report["differences"] == [], report
     # Not because nothing was compared.
-    assert report["compared"] > 100
+    assert report["compared"] > 60
     assert report["nodes"] == list(pair.nodes)
     assert history(pair) == before
     assert touched(pair) == nowhere(pair)

@@ -18,7 +18,11 @@ from .sources import KEYS, STATE
 
 Entry = Mapping[str, Any]
 #: Who reads a file while it runs, and is cut off from its peers by another one.
-IN_USE = {"/etc/corosync/authkey": "corosync.service", "/etc/corosync/qdevice/net": "corosync-qdevice.service"}
+IN_USE = {
+    "/etc/corosync/authkey": "corosync.service",
+    "/etc/corosync/qdevice/net": "corosync-qdevice.service",
+    "/etc/corosync/qnetd": "corosync-qnetd.service",
+}
 
 
 class Refused(ValueError):

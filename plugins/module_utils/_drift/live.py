@@ -75,8 +75,7 @@ def _units(units: Mapping[str, Sequence[str]], system: System) -> tuple[dict[str
         stamp = block.get("StateChangeTimestampMonotonic", "0")
         # A reload is a change of state, too; what was read then is what was there then.
         since = now - since_boot + int(stamp) / 1e6 if stamp.isdigit() and int(stamp) else None
-        times = {path: system.modified(path) for path in files}
-        newer = [path for path, time in times.items() if None not in (time, since) and time > since + SLACK_S]
+        newer = [path for path in files if _newer(system.modified(path), since)]
         found[unit] = {
             "load": block.get("LoadState", ""),
             "active": block.get("ActiveState", ""),
@@ -85,3 +84,8 @@ def _units(units: Mapping[str, Sequence[str]], system: System) -> tuple[dict[str
             "reload": block.get("NeedDaemonReload") == "yes",
         }
     return found, None
+
+
+def _newer(written: Optional[float], since: Optional[float]) -> bool:
+    """A file that is not there is found by its own layer, and a unit that never ran has read nothing."""
+    return written is not None and since is not None and written > since + SLACK_S

@@ -71,14 +71,18 @@ class Secretive(ActionBase):
         Raises:
             Stop: it failed.
         """
-        before = self._play_context.no_log, self._task.no_log
-        self._play_context.no_log = self._task.no_log = True
+        # The connection has a context of its own, and it is the one that prints.
+        places = (self._task, self._play_context, self._connection._play_context)
+        before = [place.no_log for place in places]
+        for place in places:
+            place.no_log = True
         try:
             found = self._execute_module(
                 module_name=f"linuxha.firewall.{module}", module_args=dict(arguments), task_vars=variables
             )
         finally:
-            self._play_context.no_log, self._task.no_log = before
+            for place, value in zip(places, before, strict=True):
+                place.no_log = value
         if "module_stdout" in found:
             # It is not shown: the answer that could not be read may be a half of one with secrets.
             raise Stop(f"{module}: the node gave no answer that can be read (exit status {found.get('rc')}).")

@@ -143,6 +143,20 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+def test_the_watch_sees_what_it_is_for(pacemaker: Pair) -> None:
+    node = next(iter(pacemaker.nodes.values()))
+    watch = Watch(pacemaker, [CANARY])
+    watch.start()
+    try:
+        node.exec("sh", "-c", f"sleep 2; : {CANARY}")
+        node.exec("install", "-d", "/root/.ansible")
+        node.container.exec(["sh", "-c", "cat > /root/.ansible/seen; sleep 1; rm /root/.ansible/seen"], stdin=CANARY)
+    finally:
+        watch.done.set()
+        watch.join()
+    assert {"cmdline", "seen"} <= {Path(line.partition(":")[0]).name for line in watch.found}
+
+
 def test_the_cluster_comes_back_from_its_archive(pacemaker: Pair, directory: Path) -> None:
     pair, nodes = pacemaker, list(pacemaker.nodes.values())
     key = on_disk(nodes[0], AUTHKEY).read_bytes()

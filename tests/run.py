@@ -66,18 +66,8 @@ def shell_scripts() -> list[str]:
 
 def typed_packages() -> Iterator[str]:
     collection = "ansible_collections.linuxha.firewall.plugins.module_utils"
-    for name in (
-        "_cib",
-        "_corosync",
-        "_gateway",
-        "_host",
-        "_model",
-        "_node",
-        "_pacemaker",
-        "_policy",
-        "_status",
-        "_verify",
-    ):
+    names = "_backup _cib _corosync _drift _gateway _host _model _node _pacemaker _policy _status _verify"
+    for name in names.split():
         yield from ("-p", f"{collection}.{name}")
     yield from ("-p", "lab", "-p", "tests.tools")
 

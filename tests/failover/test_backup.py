@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Both nodes of a cluster are lost with their disks, and an archive brings back what no inventory can make anew.
+
+Words that nobody may see are among the secrets: watched in the arguments of all programs of this machine (the nodes'
+are among them) while backup and restore run, and looked for in the most talkative log, in journals and on all disks.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab import playbook
+from lab.hosts import NodeHost
+from lab.namespace import inside
+from lab.pair import Pair
+from lab.run import LabError
+from tests.failover.live import INVENTORIES, NAME, deployed
+
+pytestmark = pytest.mark.full
+AUTHKEY = "/etc/corosync/authkey"
+CANARY = "canary" + secrets.token_hex(16)
+# What other parts of the collection keep on their nodes; here the path counts, and that nobody reads it.
+SYNC = "/etc/linuxha/sync/id_ed25519"
+JOURNAL = "/var/lib/linuxha/journal.jsonl"
+THEIRS = "ocf:pacemaker:Dummy"
+
+
+@pytest.fixture(scope="module")
+def pacemaker() -> Iterator[Pair]:
+    """The pair under Pacemaker, with everything that Ansible does not make."""
+    with deployed(f"{NAME}-backup", INVENTORIES / "pacemaker") as lab:
+        pair = Pair(lab, lab.clusters[0])
+        for node in pair.nodes.values():
+            node.exec("install", "-d", "-m", "0700", str(Path(SYNC).parent), str(Path(JOURNAL).parent))
+            node.container.exec(["install", "-m", "0600", "/dev/stdin", SYNC], stdin=f"{CANARY} {node.name}\n")
+            line = json.dumps({"at": "2026-01-01T00:00:00.000Z", "to": "MASTER", "detail": node.name}) + "\n"
+            node.container.exec(["sh", "-c", f"cat >> {JOURNAL}"], stdin=line)
+        xml = (
+            f'<primitive id="theirs" class="ocf" provider="pacemaker" type="Dummy"><instance_attributes id="theirs-p">'
+            f'<nvpair id="theirs-fake" name="fake" value="{CANARY}"/></instance_attributes></primitive>'
+        )
+        node = next(iter(pair.nodes.values()))
+        node.container.exec(["sh", "-c", 'cibadmin --create --scope resources --xml-text "$(cat)"'], stdin=xml)
+        yield pair
+
+
+def words(key: bytes = b"") -> list[str]:
+    """The forms in which a secret could be seen; of base64 the middle, which does not depend on its neighbours."""
+    forms = [CANARY, base64.b64encode(CANARY.encode()).decode()[4:-4]]
+    return forms + ([base64.b64encode(key).decode()[:-4], key.hex()] if key else [])
+
+
+def on_disk(node: NodeHost, path: str) -> Path:
+    """A file of a node that it has written itself, as this machine sees it."""
+    return node.container.root.parent / "upper" / path.lstrip("/")
+
+
+class Watch(threading.Thread):
+    """Reads the arguments of all programs, and what lies in Ansible's directories on the nodes."""
+
+    def __init__(self, pair: Pair, forbidden: list[str]) -> None:
+        super().__init__(daemon=True)
+        self.tops = [on_disk(node, "/root/.ansible") for node in pair.nodes.values()]
+        self.forbidden = [word.encode() for word in forbidden]
+        self.done = threading.Event()
+        self.looks = 0
+        self.found: list[str] = []
+
+    def run(self) -> None:
+        while not self.done.wait(0.05):
+            self.looks += 1
+            files = [path for top in self.tops for path in top.rglob("*")]
+            for path in (*Path("/proc").glob("[0-9]*/cmdline"), *files):
+                try:
+                    data = path.read_bytes()
+                except OSError:
+                    continue  # it has ended, or is a directory
+                if any(word in data for word in self.forbidden):
+                    self.found.append(f"{path}: {data[:40]!r}")
+
+
+@contextmanager
+def watched(pair: Pair, forbidden: list[str]) -> Iterator[Watch]:
+    watch = Watch(pair, forbidden)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.done.set()
+        watch.join()
+    assert watch.looks > 10
+    assert watch.found == []
+
+
+def play(pair: Pair, name: str, directory: Path, *arguments: str) -> playbook.Played:
+    given = [
+        "--vault-password-file",
+        str(directory / "password"),
+        "-e",
+        f"firewall_backup_directory={directory}/archives",
+    ]
+    return playbook.play(pair.lab, name, [*given, "-vvvv", "--diff", *arguments], show=None)
+
+
+def holders(pair: Pair, directory: Path, forbidden: list[str]) -> set[str]:
+    """Files on the disks of the nodes and of the controller in which such a word stands."""
+    found = set()
+    tops = {node.name: on_disk(node, "/") for node in pair.nodes.values()}
+    for name, top in {**tops, "controller": directory, "lab": pair.lab.runtime}.items():
+        for path in top.rglob("*"):
+            # Pacemaker's own copies and log of its configuration come as they come.
+            if path.is_file() and not path.is_symlink() and "pacemaker" not in path.parts:
+                data = path.read_bytes()
+                if any(word.encode() in data for word in forbidden):
+                    found.add(f"{name}:{path.relative_to(top)}")
+    return found
+
+
+def replaced(pair: Pair, node: NodeHost) -> None:
+    """Another machine in the place of the old one: nothing of its disk is left."""
+    keys = pair.lab.runtime / "ssh"
+    node.power_off()
+    inside(node.holder, ["umount", str(node.container.root)])
+    node.install((keys / "id.pub").read_text(), (keys / f"host-{node.name}").read_text())
+    for path in (pair.lab.runtime / "connections").glob("*"):
+        path.unlink()  # a connection to the machine that is gone
+    node.boot()
+    node.wait_booted()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("controller")
+    (found / "password").write_text(secrets.token_hex(16))
+    return found
+
+
+def test_the_watch_sees_what_it_is_for(pacemaker: Pair) -> None:
+    node = next(iter(pacemaker.nodes.values()))
+    watch = Watch(pacemaker, [CANARY])
+    watch.start()
+    try:
+        node.exec("sh", "-c", f"sleep 2; : {CANARY}")
+        node.exec("install", "-d", "/root/.ansible")
+        node.container.exec(["sh", "-c", "cat > /root/.ansible/seen; sleep 1; rm /root/.ansible/seen"], stdin=CANARY)
+    finally:
+        watch.done.set()
+        watch.join()
+    assert {"cmdline", "seen"} <= {Path(line.partition(":")[0]).name for line in watch.found}
+
+
+def test_the_cluster_comes_back_from_its_archive(pacemaker: Pair, directory: Path) -> None:
+    pair, nodes = pacemaker, list(pacemaker.nodes.values())
+    key = on_disk(nodes[0], AUTHKEY).read_bytes()
+    forbidden = words(key)
+    before = holders(pair, directory, words())
+
+    looked = play(pair, "backup", directory, "--check")
+    assert AUTHKEY in looked.output
+    assert not (directory / "archives").exists()
+
+    with watched(pair, forbidden):
+        taken = play(pair, "backup", directory)
+    assert taken.changed == len(nodes)
+    again = play(pair, "backup", directory)
+    assert again.changed == 0, again.output
+    for run in (looked, taken, again):
+        assert not [word for word in forbidden if word in run.output]
+    # In clear it is where it was, and nowhere else.
+    assert holders(pair, directory, words()) <= before
+    assert "canary" not in "".join(node.exec("journalctl", "--no-pager") for node in nodes)
+
+    # A live node: all of it is there, so nothing changes.
+    assert play(pair, "restore", directory).changed == 0
+
+    for node in nodes:
+        replaced(pair, node)
+    assert not any(on_disk(node, path).exists() for node in nodes for path in (AUTHKEY, SYNC, JOURNAL))
+
+    with watched(pair, forbidden):
+        restored = play(pair, "restore", directory)
+    assert restored.changed == len(nodes)
+    assert not [word for word in forbidden if word in restored.output]
+    assert nodes[0].exec("stat", "-c", "%a %U", AUTHKEY).split() == ["400", "root"]
+    playbook.play(pair.lab, "site", show=None)
+    with watched(pair, forbidden):
+        added = play(pair, "restore", directory)
+    assert not [word for word in forbidden if word in added.output]
+    playbook.play(pair.lab, "verify", show=None)
+    pair.wait_steady()
+
+    for node in nodes:
+        assert on_disk(node, AUTHKEY).read_bytes() == key
+        assert node.exec("cat", SYNC) == f"{CANARY} {node.name}\n"
+        assert node.name in node.exec("cat", JOURNAL)
+    assert CANARY in nodes[0].exec("crm_resource", "--resource", "theirs", "--get-parameter", "fake")
+    assert play(pair, "restore", directory).changed == 0
+    assert playbook.play(pair.lab, "site", show=None).changed == 0
+
+
+def test_what_does_not_belong_is_refused_before_a_node_is_touched(pacemaker: Pair, directory: Path) -> None:
+    pair, nodes = pacemaker, list(pacemaker.nodes.values())
+    archives = {node.name: sorted((directory / "archives" / "edge" / node.name).glob("*.vault"))[-1] for node in nodes}
+    nodes[0].exec("rm", SYNC)
+
+    def refused(*arguments: str) -> str:
+        with pytest.raises(LabError) as error:
+            play(pair, "restore", directory, *arguments)
+        # The archive of this node is in order, and still nothing was written.
+        assert not on_disk(nodes[0], SYNC).exists()
+        return " ".join(str(error.value).split())
+
+    whole = archives[nodes[1].name].read_bytes()
+    archives[nodes[1].name].write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    assert "is damaged" in refused()
+    archives[nodes[1].name].write_bytes(whole)
+    assert "is of 'fw1', this is 'fw2'" in refused("-e", f"firewall_restore_archive={archives[nodes[0].name]}")
+    # The cluster has got another key since.
+    nodes[1].exec("sh", "-c", f"cp -p {AUTHKEY} /run/kept && corosync-keygen -k {AUTHKEY}")
+    try:
+        assert "corosync.service runs with another one" in refused()
+    finally:
+        nodes[1].exec("cp", "-p", "/run/kept", AUTHKEY)
+    assert play(pair, "restore", directory).changed == 1
+    assert nodes[0].exec("cat", SYNC) == f"{CANARY} {nodes[0].name}\n"

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from .judge import judge
+from .replacement import refusals
 from .report import summary, table
 from .types import Expectation, Finding, Report
 
-__all__ = ["Expectation", "Finding", "Report", "judge", "summary", "table"]
+__all__ = ["Expectation", "Finding", "Report", "judge", "refusals", "summary", "table"]

@@ -77,7 +77,7 @@ def _machine(path: str, report: Report, interfaces: Mapping[str, Sequence[str]])
             path,
             f"it runs {', '.join(running)}: the node lives, or was deployed already",
             BARE,
-            "A node that only differs from the inventory, or whose replacement was interrupted, wants the site playbook.",
+            "A node that differs from the inventory, or whose replacement was interrupted, wants the site playbook.",
         )
     for interface, addresses in interfaces.items():
         if interface not in info["addresses"]:

@@ -22,7 +22,7 @@ attributes:
     description: Looks and refuses in the same way, and removes nothing.
   diff_mode:
     support: none
-    description: RV(changed) says it all.
+    description: There is nothing more to show than whether something changed.
   idempotent:
     support: full
     description: A node that the cluster does not know is forgotten already.

@@ -150,6 +150,10 @@ class Container:
         layers = f"lowerdir={self._image},upperdir={self._disk / 'upper'},workdir={self._disk / 'work'}"
         inside(self._holder, ["mount", "-t", "overlay", "-o", layers, f"node-{self.name}", str(self.root)])
 
+    def unmount(self) -> None:
+        """Take the disk out; prepare() puts an empty one in."""
+        inside(self._holder, ["umount", str(self.root)])
+
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write a file on the node's disk (before it boots)."""
         target = self.root / path.lstrip("/")

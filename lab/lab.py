@@ -56,6 +56,15 @@ class Lab:
         """The Ansible inventory file that goes behind the user's: how to reach the nodes of this lab."""
         return self.runtime / "inventory.yml"
 
+    def replace(self, name: str) -> None:
+        """Put a bare machine in the place of a node: its cables, addresses and SSH keys, and an empty disk."""
+        node, keys = self.nodes[name], self.runtime / "ssh"
+        node.power_off()
+        node.container.unmount()
+        node.install((keys / "id.pub").read_text(), (keys / f"host-{name}").read_text())
+        node.boot()
+        node.wait_booted()
+
     def save(self) -> None:
         """Write the state file by which later commands find this lab."""
         data = {

@@ -21,11 +21,14 @@ display = cluster_verify.display
 STEPS = ("plan", "arrived", "settled", "back")
 
 
-class ActionModule(cluster_verify.ActionModule):
+class ActionModule(ActionBase):
     """One step of a switchover, the same for every node of the cluster; the first of them speaks."""
 
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = ActionBase.run(self, tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, args = self.validate_argument_spec(
             {
                 "step": {"type": "str", "required": True, "choices": list(STEPS)},
@@ -45,8 +48,8 @@ class ActionModule(cluster_verify.ActionModule):
         if not plan:
             return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
         hostvars = variables["hostvars"]
-        expectation = self._expectation(plan, variables, hostvars)
-        reports, failed = self._reports(plan["nodes"], hostvars, args["answers"])
+        expectation = cluster_verify.expected(plan, variables, hostvars)
+        reports, failed = cluster_verify.answered(plan["nodes"], hostvars, args["answers"])
         speakers = [node for node in plan["nodes"] if node not in failed]
         speaks = speakers[:1] == [plan["node"]]
         if args["step"] == "plan":

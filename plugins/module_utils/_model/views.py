@@ -62,6 +62,7 @@ def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "nodes": [n.name for n in cluster.nodes],
         "peers": [n.name for n in peers],
         "peer_addresses": {n.name: {key: [str(a) for a in own] for key, own in n.addresses.items()} for n in peers},
+        "interfaces": {name: [str(a) for a in node.addresses.get(key, ())] for key, name in node.interfaces.items()},
         "priority": node.priority,
         "preferred": _preferred(cluster),
         "vrrp_mode": cluster.vrrp.mode if cluster.topology == "keepalived" else None,

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from .judge import judge
+from .replacement import refusals
 from .report import summary, table
 from .takeover import Takeover, takeovers
 from .types import Expectation, Finding, Report
 
-__all__ = ["Expectation", "Finding", "Report", "Takeover", "judge", "summary", "table", "takeovers"]
+__all__ = ["Expectation", "Finding", "Report", "Takeover", "judge", "refusals", "summary", "table", "takeovers"]

@@ -43,6 +43,14 @@ def test_plain_json(variant: model.Cluster) -> None:
         assert json.loads(json.dumps(found)) == found
 
 
+def test_the_plan_names_every_interface_with_the_node_s_own_addresses(variant: model.Cluster) -> None:
+    for node in variant.nodes:
+        planned = model.views.plan(variant, node)["interfaces"]
+        assert set(planned) == set(node.interfaces.values())
+        assert sorted(a for own in planned.values() for a in own) == sorted(map(str, node.all_addresses))
+        assert not {str(vip.address) for vip in variant.vips} & {a for own in planned.values() for a in own}
+
+
 def test_the_iptables_role_accepts_its_part(variant: model.Cluster) -> None:
     for node in variant.nodes:
         found = model.views.role_variables(variant, node)

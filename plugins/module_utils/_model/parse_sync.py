@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import Any, Optional
 
 from . import types as t
@@ -24,11 +24,15 @@ KEYS = (
     "interval_s",
     "port",
 )
-ENTRY_KEYS = ("name", "path", "kind", "delete", "exclude", "conflict", "check", "action")
+LISTS = ("exclude", "check", "action", "owners", "groups", "modes")
+ENTRY_KEYS = ("name", "path", "kind", "delete", "conflict", *LISTS)
 CONFLICTS = ("newest", "primary", "refuse")
 KINDS = ("file", "directory")
 # What can be written unquoted in a unit file, and is the same in every file system.
 _PATH = re.compile(r"(?:/[A-Za-z0-9._@+,:=~-]+)+")
+_WORD = re.compile(r"[^\0\n]+")
+_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+_MODE = re.compile(r"0?[0-7]{3}")
 _PLACEHOLDER = re.compile(r"\{(\w*)\}")
 PLACEHOLDERS = {"file": ("file",), "directory": ("file", "directory")}
 
@@ -125,6 +129,9 @@ def _entry(r: Reader) -> t.SyncEntry:
         conflict=r.choice("conflict", CONFLICTS, "") if r.has("conflict") else "",
         check=tuple(_words(r, "check")),
         action=tuple(_words(r, "action")),
+        owners=tuple(_words(r, "owners", _ACCOUNT, "a name of an account")),
+        groups=tuple(_words(r, "groups", _ACCOUNT, "a name of a group")),
+        modes=tuple(_words(r, "modes", _MODE, 'a mode in quotes, such as "0640"')),
     )
     _placeholders(r, entry)
     _foreign(r, entry)
@@ -146,18 +153,17 @@ def _path(r: Reader) -> str:
     return str(value)
 
 
-def _words(r: Reader, key: str) -> Iterator[str]:
-    raw = r.raw.get(key)
-    if isinstance(raw, str):
+def _words(r: Reader, key: str, form: re.Pattern[str] = _WORD, what: str = "text on one line") -> Iterator[str]:
+    if isinstance(r.raw.get(key), str):
         # One word is not split, so a whole command in it would be the name of a program.
         r.error("type", key, "is not a list", "Write a list of words.")
         return
     for number, word in enumerate(r.items(key)):
-        if isinstance(word, str) and word and "\0" not in word and "\n" not in word:
+        if isinstance(word, str) and form.fullmatch(word):
             yield str(word)
         else:
             where = f"{r.at(key)}[{number}]"
-            r.problems.error("type", where, word, "is not a word", "Write text on one line; quote numbers.")
+            r.problems.error("type", where, word, f"is not {what}", "Correct it; numbers need quotes.")
 
 
 def _placeholders(r: Reader, entry: t.SyncEntry) -> None:
@@ -181,7 +187,7 @@ def covers(entry: t.SyncEntry, path: str) -> bool:
 
 def excluded(entry: t.SyncEntry, relative: str) -> bool:
     """As the node decides it: a pattern means the whole name below the directory, or any part of it."""
-    return any(fnmatch(part, word) for word in entry.exclude for part in (relative, *relative.split("/")))
+    return any(fnmatchcase(part, word) for word in entry.exclude for part in (relative, *relative.split("/")))
 
 
 def _foreign(r: Reader, entry: t.SyncEntry) -> None:
@@ -222,7 +228,7 @@ def _within(one: str, other: str) -> Optional[str]:
 def plain(entry: t.SyncEntry) -> dict[str, Any]:
     """An entry as the role takes it: only what says something."""
     found: dict[str, Any] = {"name": entry.name, "path": entry.path, "kind": entry.kind, "delete": entry.delete}
-    found.update({key: list(getattr(entry, key)) for key in ("exclude", "check", "action") if getattr(entry, key)})
+    found.update({key: list(getattr(entry, key)) for key in LISTS if getattr(entry, key)})
     if entry.conflict:
         found["conflict"] = entry.conflict
     return found

@@ -211,6 +211,9 @@ class SyncEntry:
     conflict: str = ""
     check: tuple[str, ...] = ()
     action: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -80,23 +80,10 @@ def settings(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         "peers": [{"name": name, "addresses": own} for name, own in nodes.items() if name != node],
         "key": f"{DIRECTORY}/id_ed25519",
         "known_hosts": f"{DIRECTORY}/known_hosts",
-        "entries": [_entry(entry) for entry in sync.entries],
+        "entries": [plain(entry) for entry in sync.entries],
         "managed": list(MANAGED),
     }
     return found, tuple(str(problem) for problem in problems.found)
-
-
-def _entry(entry: t.SyncEntry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "path": entry.path,
-        "kind": entry.kind,
-        "delete": entry.delete,
-        "exclude": list(entry.exclude),
-        "conflict": entry.conflict or None,
-        "check": list(entry.check) or None,
-        "action": list(entry.action) or None,
-    }
 
 
 def _nodes(top: Reader, problems: Problems) -> dict[str, list[str]]:

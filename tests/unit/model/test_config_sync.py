@@ -70,7 +70,7 @@ WRONG: list[tuple[str, object, str, str]] = [
     ("range", {**SYNC, "interval_s": 1}, ".interval_s", "5"),
     ("port", {**SYNC, "port": 70_000}, ".port", "65535"),
     ("port", {**SYNC, "port": 22}, ".port", "ssh"),
-    ("unknown-key", entry(owner="root"), ".entries[0].owner", "Known"),
+    ("unknown-key", entry(owner="root"), ".entries[0].owner", "owners"),
     ("missing", {"entries": [{"path": "/etc/resolv.conf"}]}, ".entries[0].name", "1 to 31"),
     ("name", entry(name="Resolver!"), ".entries[0].name", "a-z"),
     ("missing", {"entries": [{"name": "x"}]}, ".entries[0].path", "absolute"),
@@ -87,6 +87,10 @@ WRONG: list[tuple[str, object, str, str]] = [
     ("exclude", entry(exclude=["*"]), ".entries[0].exclude", "directory"),
     ("type", entry(check="sshd -t -f {file}"), ".entries[0].check", "list"),
     ("type", entry(action=["systemctl", 5]), ".entries[0].action[1]", "quote"),
+    ("type", entry(owners=["Root"]), ".entries[0].owners[0]", "account"),
+    ("type", entry(groups=["www data"]), ".entries[0].groups[0]", "group"),
+    ("type", entry(modes=[420]), ".entries[0].modes[0]", "quotes"),
+    ("type", entry(modes=["4755"]), ".entries[0].modes[0]", "0640"),
     ("placeholder", entry(check=["/bin/true"]), ".entries[0].check", "{file}"),
     ("placeholder", entry(check=["/bin/sh", "-n", "{path}", "{file}"]), ".entries[0].check", "{path}"),
     ("placeholder", entry(check=["/bin/ls", "{file}", "{directory}"]), ".entries[0].check", "{directory}"),
@@ -129,7 +133,7 @@ def test_what_is_no_mapping_has_no_entries_either(changed: Changed) -> None:
         directory(path="/etc/keepalived", exclude=["keepalived.conf"]),
         directory(path="/etc/sysctl.d", exclude=["*linuxha*"]),
         directory(path="/etc/ssh", exclude=["ssh_host_*"], check=["/bin/sh", "-n", "{directory}/x"]),
-        entry(path="/etc/linuxhash"),
+        entry(path="/etc/linuxhash", owners=["root", "www-data"], groups=["adm"], modes=["0640", "600"]),
     ],
 )  # fmt: skip
 def test_sound(changed: Changed, config: object) -> None:
@@ -180,16 +184,7 @@ def test_settings_of_a_node() -> None:
     assert found["peers"] == [{"name": "fw2", "addresses": ["203.0.113.66", "2001:db8:5::2"]}]
     assert (found["node"], found["primary"], found["conflict"]) == ("fw1", "fw1", "newest")
     assert (found["skew_limit_s"], found["keep_days"], found["port"]) == (2.0, 30, 8730)
-    assert found["entries"][0] == {
-        **RESOLVER,
-        "kind": "file",
-        "delete": False,
-        "exclude": [],
-        "conflict": None,
-        "check": None,
-        "action": None,
-    }
-    assert found["entries"][1] == {**HOOKS, "conflict": None}
+    assert found["entries"] == [{**RESOLVER, "kind": "file", "delete": False}, HOOKS]
     assert "/etc/keepalived/keepalived.conf" in found["managed"]
 
 

@@ -50,7 +50,7 @@ def test_it_listens_on_the_sync_links_only(host: Host) -> None:
 def test_the_peers_are_reached_and_in_step(host: Host) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        status = json.loads(host.check_output("linuxha-sync status --json"))
+        status = json.loads(host.run("linuxha-sync status --json").stdout)
         reached = [peer["reached"] for peer in status["peers"].values()]
         if reached == [True] and status["in_step"]:
             return

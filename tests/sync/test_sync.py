@@ -155,7 +155,7 @@ def test_two_changes_stay_until_an_operator_decides(paused: Sync) -> None:
 
 @pytest.fixture
 def wrong_clock(paused: Sync) -> Iterator[Sync]:
-    """fw2 says that it is five minutes later. Nodes of a lab share one clock: the answer is changed where it is given."""
+    """fw2 says that it is five minutes later. Nodes of a lab share one clock, so its answer is changed."""
     program = "/usr/local/lib/linuxha-sync/linuxha_sync/gate.py"
     paused.exec("fw2", "sed", "-i.before", "s/time.time_ns()/(time.time_ns() + 300 * 10**9)/", program)
     assert paused.shell("fw2", f"diff {program}.before {program}", check=False)

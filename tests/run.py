@@ -123,6 +123,8 @@ def all_steps() -> tuple[Step, ...]:
         ),
         molecule("keepalived", "debian12"),
         molecule("keepalived", "debian13", full=True),
+        molecule("config_sync", "debian12", full=True),
+        molecule("config_sync", "debian13", full=True),
         molecule("pacemaker", "debian12"),
         molecule("pacemaker", "debian13", full=True),
         molecule("pacemaker_qdevice", "debian12", full=True),
@@ -144,6 +146,13 @@ def all_steps() -> tuple[Step, ...]:
             "modules and roles on a live cluster of Pacemaker without a firewall",
             (python("-m", "pytest", "-q", "-m", "not full", "tests/cluster"),),
             1500,
+        ),
+        Step(
+            "sync",
+            "the config sync of three live nodes",
+            (python("-m", "pytest", "-q", "tests/sync"),),
+            1800,
+            full=True,
         ),
         Step(
             "demo",

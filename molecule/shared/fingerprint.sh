@@ -18,7 +18,7 @@ fingerprint() {
     systemctl list-unit-files --no-legend --plain --no-pager
     systemctl show --property=Id,ActiveState,MainPID,NRestarts \
         conntrackd.service keepalived.service corosync.service corosync-qdevice.service corosync-qnetd.service \
-        pacemaker.service linuxha-rules.service linuxha-takeover.service
+        pacemaker.service linuxha-rules.service linuxha-takeover.service linuxha-sync-sshd.socket
     if_there cibadmin --query --no-children | sed -n 's/.* \(epoch="[0-9]*"\).*/\1/p'
     if_there iptables-save | sed -e '/^#/d' -e 's/ \[[0-9:]*\]$//'
     if_there ip6tables-save | sed -e '/^#/d' -e 's/ \[[0-9:]*\]$//'

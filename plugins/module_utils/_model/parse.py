@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ANY, FIREWALL
 
-from . import parse_pacemaker
+from . import parse_pacemaker, parse_sync
 from . import types as t
 from .net import IPNetwork
 from .problems import Problems, nearest
@@ -32,6 +32,7 @@ CLUSTER_KEYS = (
     "pacemaker",
     "conntrackd",
     "damping",
+    "config_sync",
     "role_variables",
     "accept_warnings",
 )
@@ -55,6 +56,7 @@ ROLE_PREFIXES = (
     "base_",
     "iptables_",
     "conntrackd_",
+    "config_sync_",
     "keepalived_",
     "corosync_",
     "pacemaker_",
@@ -113,6 +115,7 @@ def cluster(raw: object, path: str, node_count: int, problems: Problems) -> t.Cl
         vip_groups=parse_pacemaker.vip_groups(r, name, problems),
         pacemaker=parse_pacemaker.pacemaker(r, profile, topology, problems),
         damping=_damping(r, problems),
+        config_sync=_config_sync(r, problems),
         budget_limit_ms=r.optional_number("failover_budget_ms", 1, 600_000, unit=" ms"),
         accept_warnings=tuple(str(code) for code in r.items("accept_warnings")),
         role_overrides=_role_variables(r),
@@ -302,6 +305,12 @@ def _damping(top: Reader, problems: Problems) -> t.Damping:
         remedy = "Write [/path/to/program, argument, ...]."
         r.error("type", "alarm_command", "does not begin with an absolute path", remedy)
     return found
+
+
+def _config_sync(top: Reader, problems: Problems) -> Optional[t.ConfigSync]:
+    if not top.has("config_sync"):
+        return None
+    return parse_sync.read(Reader(top.raw["config_sync"], top.at("config_sync"), parse_sync.KEYS, problems), problems)
 
 
 def _role_variables(top: Reader) -> Mapping[str, Any]:

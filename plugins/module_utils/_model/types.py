@@ -211,6 +211,37 @@ class VipGroup:
 
 
 @dataclass(frozen=True)
+class SyncEntry:
+    """A file or directory that is the same on all nodes. An empty `conflict` is that of the cluster."""
+
+    name: str
+    path: str
+    kind: str = "file"
+    delete: bool = False
+    exclude: tuple[str, ...] = ()
+    conflict: str = ""
+    check: tuple[str, ...] = ()
+    action: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConfigSync:
+    """Files that the nodes keep the same among themselves. An empty `primary` is the node of the highest priority."""
+
+    entries: tuple[SyncEntry, ...]
+    conflict: str
+    primary: str
+    skew_limit_ms: int
+    keep_days: int
+    object_limit_bytes: int
+    interval_s: int
+    port: int
+
+
+@dataclass(frozen=True)
 class Policy:
     """`plain` has the keys of firewall_policy that become rules, normalised; `flat` has every name resolved."""
 
@@ -238,6 +269,7 @@ class Cluster:
     vip_groups: tuple[VipGroup, ...] = ()
     pacemaker: Pacemaker = Pacemaker()
     damping: Damping = Damping()
+    config_sync: Optional[ConfigSync] = None
     budget_limit_ms: Optional[int] = None
     accept_warnings: tuple[str, ...] = ()
     role_overrides: Mapping[str, Any] = field(default_factory=dict)

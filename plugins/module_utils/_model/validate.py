@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import pacemaker
+from . import pacemaker, parse_sync
 from . import types as t
 from .net import IPAddress, covering, overlap, reserved
 from .problems import Problems
@@ -21,6 +21,7 @@ def validate(cluster: t.Cluster, path: str, problems: Problems) -> None:
     else:
         _vrrp(cluster, path, problems)
     _conntrackd(cluster, path, problems)
+    _config_sync(cluster, f"{path}.config_sync", problems)
     _overrides(cluster, path, problems)
 
 
@@ -176,6 +177,18 @@ def _conntrackd(cluster: t.Cluster, path: str, problems: Problems) -> None:
             f"reaches one peer, not {len(cluster.nodes) - 1}",
             "conntrackd sends a unicast link to one address: use transport: multicast.",
         )
+
+
+def _config_sync(cluster: t.Cluster, path: str, problems: Problems) -> None:
+    sync = cluster.config_sync
+    if sync is None:
+        return
+    parse_sync.check_primary(sync, [node.name for node in cluster.nodes], f"{path}.primary", problems)
+    taken = {cluster.management.ssh_port: "ssh"} if cluster.management else {}
+    if cluster.conntrackd.transport == "tcp":
+        taken[cluster.conntrackd.port] = "conntrackd"
+    if sync.port in taken:
+        problems.error("port", f"{path}.port", sync.port, f"is the port of {taken[sync.port]}", "Use another one.")
 
 
 def _overrides(cluster: t.Cluster, path: str, problems: Problems) -> None:

@@ -30,6 +30,7 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
             *_states(cluster, node),
             *_links(cluster, node),
             *_ssh(cluster, node),
+            *_config_sync(cluster, node),
         ],
         "iptables_gate": True,
         "iptables_management": {},
@@ -191,4 +192,18 @@ def _ssh(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
         peers = _peers(cluster, node, [t.MANAGEMENT], prefix.version)
         interfaces, port = [node.interfaces[t.MANAGEMENT]], cluster.management.ssh_port
         found += _both(f"ssh peers IPv{prefix.version}", interfaces, own, peers, protocol="tcp", ports=[port])
+    return found
+
+
+def _config_sync(cluster: t.Cluster, node: t.Node) -> list[dict[str, Any]]:
+    """Every node fetches from every other one."""
+    if cluster.config_sync is None:
+        return []
+    found = []
+    for link in cluster.sync_links:
+        for prefix in link.prefixes:
+            own = _texts(node, [link.name], prefix.version)
+            peers = _peers(cluster, node, [link.name], prefix.version)
+            name, interfaces = f"config sync {link.name} IPv{prefix.version}", [node.interfaces[link.name]]
+            found += _both(name, interfaces, own, peers, protocol="tcp", ports=[cluster.config_sync.port])
     return found

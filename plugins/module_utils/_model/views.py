@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import types as t
-from . import view_cib, view_corosync, view_rules, view_states, view_system, view_takeover, view_vrrp
+from . import view_cib, view_corosync, view_rules, view_states, view_sync, view_system, view_takeover, view_vrrp
 from .budget import failover
 
 
@@ -20,6 +20,7 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         **view_states.role_variables(cluster, node),
         **view_takeover.role_variables(cluster, node),
         **_topology(cluster, node),
+        **view_sync.role_variables(cluster),
         **cluster.role_overrides,
     }
 
@@ -83,6 +84,7 @@ def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
             }
             for n in cluster.networks
         ],
+        "config_sync": cluster.config_sync is not None,
         "budget": {
             "detection_ms": round(found.detection_ms, 1),
             "announcement_ms": round(found.announcement_ms, 1),

@@ -43,6 +43,7 @@ def plan(inventory: Path, tmp_path: Path, *more: str, content: str = PLAY) -> su
     ("name", "expected"),
     [
         ("keepalived", ["PLAN edge fw1 4 2", "PLAN edge fw2 4 2"]),
+        ("config_sync", ["PLAN edge fw1 4 2", "PLAN edge fw2 4 2"]),
         ("two_clusters", ["PLAN edge edge1 4 2", "PLAN branch branch2 4 4"]),
         ("vips250", ["PLAN edge fw1 250 2"]),
     ],

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""One run: look, publish, tell the peers, ask them, decide, fetch, check, put into place, act, and say how it is."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from . import decide, status, versions
+from .checks import Actions, Checker, split
+from .decide import Decision, Found, Rules, State
+from .fetch import Answer, Peers
+from .layout import SyncError, read_json
+from .manifest import Version
+from .scan import Scan, Scanner
+from .settings import Entry, Peer, Settings
+from .store import Changed, Install, Store, instant, used
+
+PASSES = 5
+Clock = Callable[[], int]
+
+
+class Run:
+    def __init__(self, settings: Settings, store: Store, peers: Peers, now_ns: Clock = time.time_ns):
+        self.settings, self.store, self.peers, self.now_ns = settings, store, peers, now_ns
+        self.report = status.Report()
+        self.answers: Dict[str, Answer] = {}
+        self.results: Dict[str, Any] = {}
+        self.again = False
+        self.taken: List[str] = []
+        self.notified: Dict[str, str] = {}
+
+    def whole(self, cause: str) -> int:
+        """Returns the exit status. The status is written also when the run could not be ended."""
+        began, error = time.monotonic(), ""
+        try:
+            self.empty_wanted()
+            self.store.ensure()
+            state = self.store.heal(self.store.load(), self.now_ns())
+            for _number in range(PASSES):
+                self.again = False
+                state = self.once(state)
+                if not self.again and self.look(state)[0] == state:
+                    break
+            else:
+                self.report.problems.append(f"files changed during each of {PASSES} looks; the next run goes on")
+            content = status.document(self.settings.node, self.report, self.answers, published(state), self.results)
+            status.write(self.store, content, self.now_ns())
+        except (SyncError, OSError) as problem:
+            error = str(problem)
+        before = read_json(self.store.layout.run / "last.json").get("peers", {})
+        last = {
+            "last_run": instant(self.now_ns()),
+            "cause": cause,
+            "took_s": round(time.monotonic() - began, 3),
+            "taken": self.taken,
+            "notified": self.notified,
+            "error": error,
+            "peers": status.clocks(self.answers, before if isinstance(before, dict) else {}, self.now_ns()),
+        }
+        status.write_last(self.store.layout, last)
+        if error:
+            print(f"linuxha-sync: {error}")
+        return 1 if error else 0
+
+    def empty_wanted(self) -> None:
+        wanted = self.store.layout.wanted
+        if wanted.is_dir():
+            for item in list(os.scandir(wanted)):
+                Path(item.path).unlink()
+
+    # --- one pass ----------------------------------------------------------------------------------------------------
+    def look(self, state: State) -> Tuple[State, Scan]:
+        cache = self.store.load_cache()
+        scan = Scanner(self.settings, cache, self.store.has, self.store.keep, self.store.layout.root).scan()
+        self.store.save_cache(cache)
+        entries = dict(scan.entries)
+        unknown = set(scan.problems)
+        for path in state.files:
+            entry = self.settings.entry(path)
+            if entry is not None:
+                entries[path] = entry.path
+                # A directory that is not there was not emptied file by file: it is not mounted, or it is new.
+                if entry.path in scan.absent and entry.delete and not state.files[path].deleted:
+                    unknown.add(path)
+        deletes = {entry.path for entry in self.settings.entries if entry.delete}
+        found = Found(scan.files, unknown)
+        seen = decide.observe(state, found, entries, deletes, self.settings.node, self.now_ns())
+        known = {entry.path for entry in self.settings.entries}
+        return replace(seen, entries=known - (scan.absent - seen.entries)), scan
+
+    def once(self, state: State) -> State:
+        self.report = status.Report()
+        before = published(state)
+        seen, scan = self.look(state)
+        seen = self.store.prune(seen, self.now_ns())
+        self.store.save(seen)
+        own = published(seen)
+        with ThreadPoolExecutor(max_workers=max(2, 2 * len(self.settings.peers))) as pool:
+            told = self.tell(pool, self.settings.peers) if own != before else None
+            self.answers = dict(
+                zip((peer.name for peer in self.settings.peers), pool.map(self.peers.ask, self.settings.peers))
+            )
+            if told is not None:
+                self.notified.update(told())
+        for path, reason in scan.problems.items():
+            self.report.file(path, status.REFUSED, f"{reason}; this node neither publishes nor replaces it")
+        decisions = self.decide(seen, scan)
+        after = self.apply(seen, scan, decisions)
+        for path in decisions:
+            if path not in self.report.files and path in after.files and not after.files[path].deleted:
+                self.report.file(path, status.IN_STEP, "", after.files[path], after.files[path].by)
+        if published(after) != own:
+            late = [
+                answer.peer
+                for answer in self.answers.values()
+                if answer.usable and decide.behind(published(after), answer.files)
+            ]
+            with ThreadPoolExecutor(max_workers=max(1, len(late))) as pool:
+                self.notified.update(self.tell(pool, late)())
+        self.store.clean(used(after.files))
+        return after
+
+    def tell(self, pool: ThreadPoolExecutor, peers: Sequence[Peer]) -> Callable[[], Dict[str, str]]:
+        waiting = {peer.name: pool.submit(self.peers.notify, peer) for peer in peers}
+        return lambda: {name: future.result() or "told" for name, future in waiting.items()}
+
+    # --- what is to be done ------------------------------------------------------------------------------------------
+    def decide(self, state: State, scan: Scan) -> Dict[str, Decision]:
+        answers = {name: answer for name, answer in self.answers.items() if answer.usable}
+        clocks = {name: answer.clock for name, answer in answers.items() if answer.clock is not None}
+        paths = set(state.files)
+        for name, answer in answers.items():
+            foreign = [path for path in answer.files if self.settings.entry(path) is None]
+            paths |= set(answer.files) - set(foreign)
+            if foreign:
+                self.report.problems.append(
+                    f"{name} has {len(foreign)} files that are not declared here, such as {foreign[0]}; "
+                    "bring the settings of both nodes to one state"
+                )
+        decisions = {}
+        for path in sorted(paths):
+            entry = self.settings.entry(path)
+            if entry is None or path in scan.problems:
+                continue
+            if entry.path in scan.absent and entry.path in scan.problems:
+                continue
+            offers = {name: self.admitted(entry, path, name, answer, state) for name, answer in answers.items()}
+            rules = Rules(
+                self.settings.node,
+                self.settings.primary,
+                entry.conflict,
+                self.settings.skew_limit_s,
+                entry.delete,
+                self.now_ns(),
+            )
+            missing = path in state.missing or (
+                entry.path in scan.absent and path in state.files and not state.files[path].deleted
+            )
+            decisions[path] = decide.decide(rules, state.files.get(path), missing, offers, clocks)
+        return decisions
+
+    def admitted(self, entry: Entry, path: str, name: str, answer: Answer, state: State) -> Optional[Version]:
+        """The version of a peer, unless it may not lie there."""
+        version = answer.files.get(path)
+        if version is None:
+            return None
+        problem = entry.problem(version, self.settings.object_limit_bytes)
+        if not problem:
+            return version
+        mine = state.files.get(path)
+        if mine is None or versions.compare(version.vector, mine.vector) in (versions.AFTER, versions.CONCURRENT):
+            self.report.file(path, status.REFUSED, f"the version of {name} {problem}", version, name)
+        return None
+
+    # --- doing it ----------------------------------------------------------------------------------------------------
+    def apply(self, state: State, scan: Scan, decisions: Mapping[str, Decision]) -> State:
+        files, installs = dict(state.files), []
+        rivals: Dict[str, Dict[str, int]] = {}
+        missing = set(state.missing)
+        for path, decision in decisions.items():
+            for rival in decision.rivals.values():
+                rivals[path] = versions.merge(rivals.get(path, {}), rival.vector)
+            if decision.state == decide.CONFLICT:
+                self.report.file(path, status.CONFLICT, decision.reason, state.files.get(path))
+            if decision.version is None:
+                continue
+            if decision.kind == decide.RECORD:
+                files[path] = decision.version
+            elif decision.kind == decide.TAKE:
+                installs.append(self.install(path, decision, scan))
+            elif path in missing:
+                self.report.file(path, status.WAITING, "is missing here, and no peer has it", decision.version)
+        recorded = State(files, missing, rivals, state.entries)
+        actions, checker = Actions(self.store), Checker(self.store)
+        ready = self.checked(checker, self.brought(installs, decisions))
+        checker.save()
+        done = self.put(recorded, ready, actions) if ready else recorded
+        self.store.save(done)
+        self.store.note("journal.json", {})
+        actions.run(self.settings.entries, instant(self.now_ns()))
+        self.results.update(actions.results)
+        return done
+
+    def install(self, path: str, decision: Decision, scan: Scan) -> Install:
+        entry = self.settings.entry(path)
+        assert entry is not None and decision.version is not None
+        source = decision.sources[0] if decision.sources else self.settings.node
+        reason = f"replaced by the version of {decision.version.by}, {decision.version.short()}"
+        return Install(entry, path, decision.version, scan.files.get(path), scan.keys.get(path), source, reason)
+
+    def brought(self, installs: Sequence[Install], decisions: Mapping[str, Decision]) -> List[Install]:
+        """Fetches what is not here, from the first peer that has it, else from the next."""
+        problems: Dict[str, str] = {}
+        for turn in range(max(1, len(self.answers))):
+            wanted: Dict[str, List[Version]] = {}
+            for item in installs:
+                sources = decisions[item.path].sources
+                lacking = not item.version.deleted and not self.store.has(item.version.sha256)
+                if lacking and turn < len(sources):
+                    wanted.setdefault(sources[turn], []).append(item.version)
+            for name, some in wanted.items():
+                problems.update(self.peers.fetch(self.answers[name], some))
+        here = []
+        for item in installs:
+            if item.version.deleted or self.store.has(item.version.sha256):
+                here.append(item)
+            else:
+                reason = problems.get(item.version.sha256, "no peer that was reached has it")
+                self.report.file(item.path, status.WAITING, f"was not fetched: {reason}", item.version, item.source)
+        return here
+
+    def checked(self, checker: Checker, installs: Sequence[Install]) -> List[Install]:
+        good = []
+        for entry, items in split(installs):
+            try:
+                refused = checker.ask(entry, items)
+            except (SyncError, OSError) as error:
+                for item in items:
+                    self.report.file(item.path, status.FAILED, f"was not checked: {error}", item.version, item.source)
+                continue
+            for item in items:
+                if item.path in refused:
+                    self.report.file(item.path, status.REFUSED, refused[item.path], item.version, item.source)
+                else:
+                    good.append(item)
+        return good
+
+    def put(self, state: State, installs: Sequence[Install], actions: Actions) -> State:
+        self.store.begin(list(installs))
+        drafted = []
+        for _entry, items in split(installs):
+            try:
+                for item in items:
+                    self.store.draft(item)
+            except (SyncError, OSError) as error:
+                # All files of an entry or none.
+                for item in items:
+                    self.store.discard(item)
+                    self.report.file(item.path, status.FAILED, str(error), item.version, item.source)
+                continue
+            drafted += items
+        fresh = actions.plan([entry for entry, _items in split(drafted)], instant(self.now_ns()))
+        files, missing, touched = dict(state.files), set(state.missing), set()
+        for item in drafted:
+            try:
+                self.store.swap(item, self.now_ns())
+            except Changed:
+                self.again = True
+                self.store.discard(item)
+                self.report.file(item.path, status.WAITING, "changed at this moment", item.version, item.source)
+                continue
+            except (SyncError, OSError) as error:
+                self.store.discard(item)
+                self.report.file(item.path, status.FAILED, str(error), item.version, item.source)
+                continue
+            files[item.path] = item.version
+            missing.discard(item.path)
+            touched.add(item.entry.name)
+            self.taken.append(item.path)
+        actions.drop([name for name in fresh if name not in touched])
+        return State(files, missing, state.rivals, state.entries)
+
+
+def published(state: State) -> Dict[str, Version]:
+    return {path: version for path, version in state.files.items() if path not in state.missing}

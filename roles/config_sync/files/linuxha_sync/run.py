@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from . import decide, status, versions
 from .checks import Actions, Checker, split
@@ -30,7 +30,6 @@ class Run:
         self.settings, self.store, self.peers, self.now_ns = settings, store, peers, now_ns
         self.report = status.Report()
         self.answers: Dict[str, Answer] = {}
-        self.results: Dict[str, Any] = {}
         self.again = False
         self.taken: List[str] = []
         self.notified: Dict[str, str] = {}
@@ -49,7 +48,10 @@ class Run:
                     break
             else:
                 self.report.problems.append(f"files changed during each of {PASSES} looks; the next run goes on")
-            content = status.document(self.settings.node, self.report, self.answers, published(state), self.results)
+            # Once, however many looks it took; what a crash left over is done too.
+            actions = Actions(self.store)
+            actions.run(self.settings.entries, instant(self.now_ns()))
+            content = status.document(self.settings.node, self.report, self.answers, published(state), actions.results)
             status.write(self.store, content, self.now_ns())
         except (SyncError, OSError) as problem:
             error = str(problem)
@@ -203,8 +205,6 @@ class Run:
         done = self.put(recorded, ready, actions) if ready else recorded
         self.store.save(done)
         self.store.note("journal.json", {})
-        actions.run(self.settings.entries, instant(self.now_ns()))
-        self.results.update(actions.results)
         return done
 
     def install(self, path: str, decision: Decision, scan: Scan) -> Install:
@@ -257,7 +257,7 @@ class Run:
         for _entry, items in split(installs):
             try:
                 for item in items:
-                    self.store.draft(item)
+                    self.store.draft(item, self.now_ns())
             except (SyncError, OSError) as error:
                 # All files of an entry or none.
                 for item in items:
@@ -266,6 +266,7 @@ class Run:
                 continue
             drafted += items
         fresh = actions.plan([entry for entry, _items in split(drafted)], instant(self.now_ns()))
+        self.store.flush()
         files, missing, touched = dict(state.files), set(state.missing), set()
         for item in drafted:
             try:

@@ -5,7 +5,7 @@
 Order of an installation, which a crash may cut at any point:
 1. the journal says which version goes where, under which names the drafts are made;
 2. every draft is written beside its target and is on the disk;
-3. the version that is there gets its place in the history;
+3. the version that is there has its place in the history;
 4. the file is renamed; what it replaced keeps a second name until it is sure that it was what the scan had seen;
 5. the manifest says so, and the journal goes.
 heal() looks at the journal of a run that did not get so far.
@@ -114,6 +114,15 @@ class Store:
     def __init__(self, layout: Layout, settings: Settings, step: Step = no_step):
         self.layout, self.settings, self.step = layout, settings, step
         self.uid, self.gid = self.account()
+        # Directories with new names that may not be on the disk yet.
+        self.unsynced: Set[Path] = set()
+
+    def flush(self) -> None:
+        """What follows relies on the new names."""
+        for path in sorted(self.unsynced):
+            self.step("sync", str(path))
+            sync_directory(path)
+        self.unsynced.clear()
 
     def account(self) -> Tuple[int, int]:
         """Who reads the export for the peers."""
@@ -153,7 +162,8 @@ class Store:
     def keep(self, sha256: str, data: bytes) -> None:
         """Keeps content that is what its name says."""
         if not self.has(sha256):
-            replace_file(self.layout.objects / sha256, data, self.step, 0o640, self.gid)
+            replace_file(self.layout.objects / sha256, data, self.step, 0o640, self.gid, durable=False)
+            self.unsynced.add(self.layout.objects)
 
     def read(self, version: Version) -> bytes:
         data = read_regular(self.layout.objects / version.sha256, self.settings.object_limit_bytes)
@@ -212,6 +222,7 @@ class Store:
             "rivals": {path: dict(vector) for path, vector in state.rivals.items()},
             "entries": sorted(state.entries),
         }
+        self.flush()
         self.write_changed(self.layout.state / "manifest.json", as_bytes(document), 0o600, -1)
         self.write_changed(self.layout.export / "manifest.json", self.public(state), 0o640, self.gid)
 
@@ -278,7 +289,8 @@ class Store:
             shutil.copyfile(self.layout.objects / version.sha256, content)
         document: Dict[str, Any] = {"path": path, "replaced": instant(now_ns), "by": source, "reason": reason}
         document["version"] = manifest.as_json(version)
-        replace_file(shelf / f"{identity}.json", as_bytes(document), self.step)
+        replace_file(shelf / f"{identity}.json", as_bytes(document), self.step, durable=False)
+        self.unsynced |= {shelf, self.layout.history}
         return identity
 
     def versions(self, path: str) -> List[Tuple[str, Dict[str, Any]]]:
@@ -330,8 +342,10 @@ class Store:
         ]
         self.note("journal.json", {"items": items})
 
-    def draft(self, item: Install) -> None:
-        """The new content beside its target, complete and on the disk."""
+    def draft(self, item: Install, now_ns: int) -> None:
+        """What is there into the history, the new content beside its target; flush() before anything is replaced."""
+        if item.before is not None:
+            self.remember(item.path, item.before, item.source, item.reason, now_ns)
         if item.version.deleted:
             return
         data = self.read(item.version)
@@ -360,7 +374,6 @@ class Store:
             if look(name, parent) != item.key:
                 raise Changed(item.path)
             if item.before is not None:
-                self.remember(item.path, item.before, item.source, item.reason, now_ns)
                 self.step("aside", item.path)
                 remove(item.aside, parent)
                 os.link(name, item.aside, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
@@ -369,7 +382,7 @@ class Store:
                 os.unlink(name, dir_fd=parent)
             else:
                 os.rename(item.draft, name, src_dir_fd=parent, dst_dir_fd=parent)
-            os.fsync(parent)
+            self.unsynced.add(Path(self.layout.root + posixpath.dirname(item.path)))
             if item.before is not None:
                 self.settle(item.path, item.aside, item.before, parent, now_ns)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "roles" / "config_sync" / "fi
 def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test cuts the power: what is on the disk already makes no difference here but for the time."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """The program sets one; the tests that come later have theirs."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)

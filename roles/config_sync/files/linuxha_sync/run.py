@@ -31,6 +31,7 @@ class Run:
         self.report = status.Report()
         self.answers: Dict[str, Answer] = {}
         self.again = False
+        self.unsettled = False
         self.taken: List[str] = []
         self.notified: Dict[str, str] = {}
 
@@ -172,6 +173,8 @@ class Run:
         version = answer.files.get(path)
         if version is None:
             return None
+        if version.deleted and path not in state.files and version.mtime_ns < self.store.oldest(self.now_ns()):
+            return None  # else two nodes would keep a deletion alive for each other
         problem = entry.problem(version, self.settings.object_limit_bytes)
         if not problem:
             return version
@@ -204,7 +207,8 @@ class Run:
         checker.save()
         done = self.put(recorded, ready, actions) if ready else recorded
         self.store.save(done)
-        self.store.note("journal.json", {})
+        if not self.unsettled:
+            self.store.note("journal.json", {})
         return done
 
     def install(self, path: str, decision: Decision, scan: Scan) -> Install:
@@ -284,6 +288,11 @@ class Run:
             missing.discard(item.path)
             touched.add(item.entry.name)
             self.taken.append(item.path)
+            try:
+                self.store.settled(item, self.now_ns())
+            except (SyncError, OSError) as error:
+                self.unsettled = True
+                self.report.problems.append(f"{item.path}: what was replaced is still beside it: {error}")
         actions.drop([name for name in fresh if name not in touched])
         return State(files, missing, state.rivals, state.entries)
 

@@ -40,7 +40,7 @@ from .layout import (
     sync_directory,
 )
 from .manifest import ManifestError, Version
-from .scan import Cache, Key, key_of
+from .scan import Cache, Key, Names, key_of
 from .settings import DRAFT, Entry, Settings
 
 # How long an object stays that no manifest names any more: a peer may be about to fetch it.
@@ -87,7 +87,8 @@ def directory(root: str, entry: Entry, path: str, create: bool) -> Iterator[int]
         handle, parts = os.open(posixpath.dirname(top), flags), []
     else:
         if create and not os.path.lexists(top):
-            Path(top).mkdir(0o755)
+            Path(top).mkdir(0o700)
+            Path(top).chmod(0o755)
         handle = os.open(top, flags | os.O_NOFOLLOW)
         parts = path[len(entry.path) + 1 :].split("/")[:-1]
     try:
@@ -315,12 +316,16 @@ class Store:
                 return version, data
         raise SyncError(f"{path}: no version {identity!r} is kept; see: linuxha-sync history {path}")
 
+    def oldest(self, now_ns: int) -> int:
+        """What was replaced or deleted before this is forgotten."""
+        return now_ns - int(self.settings.keep_days * 86400 * 1e9)
+
     def prune(self, state: State, now_ns: int) -> State:
         """Former versions and deletions go after keep_days."""
         mark = self.layout.run / "pruned"
         if mark.exists() and 0 <= time.time() - mark.stat().st_mtime < PRUNE_EVERY_S:
             return state
-        limit = now_ns - int(self.settings.keep_days * 86400 * 1e9)
+        limit = self.oldest(now_ns)
         for shelf in self.layout.history.iterdir():
             for item in shelf.glob("*.json"):
                 if str(read_json(item).get("replaced", "")) < instant(limit):
@@ -383,7 +388,11 @@ class Store:
             else:
                 os.rename(item.draft, name, src_dir_fd=parent, dst_dir_fd=parent)
             self.unsynced.add(Path(self.layout.root + posixpath.dirname(item.path)))
-            if item.before is not None:
+
+    def settled(self, item: Install, now_ns: int) -> None:
+        """The end of a swap. When it fails the journal has to stay, and heal() does it the next time."""
+        if item.before is not None:
+            with directory(self.layout.root, item.entry, item.path, create=False) as parent:
                 self.settle(item.path, item.aside, item.before, parent, now_ns)
 
     def settle(self, path: str, aside: str, before: Optional[Version], parent: int, now_ns: int) -> None:
@@ -392,10 +401,13 @@ class Store:
         if data is not None and (before is None or hashlib.sha256(data).hexdigest() != before.sha256):
             # Somebody wrote it between the last look and the rename, or the run before broke off.
             status = os.stat(aside, dir_fd=parent, follow_symlinks=False)
-            sha256 = hashlib.sha256(data).hexdigest()
+            sha256, names, node = hashlib.sha256(data).hexdigest(), Names(), self.settings.node
+            owner, group = names.user(status.st_uid), names.group(status.st_gid)
             self.keep(sha256, data)
-            lost = Version(sha256, len(data), status.st_mode & 0o7777, "root", "root", status.st_mtime_ns, "-", {})
-            self.remember(path, lost, "-", "was changed at the moment when it was replaced", now_ns)
+            mode, mtime_ns = status.st_mode & 0o7777, max(0, status.st_mtime_ns)
+            lost = Version(sha256, len(data), mode, owner, group, mtime_ns, node, {})
+            self.remember(path, lost, node, "was changed at the moment when it was replaced", now_ns)
+            self.flush()
         self.step("settle", path)
         remove(aside, parent)
 

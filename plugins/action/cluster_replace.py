@@ -11,8 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
-from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import ActionModule as Verify
-from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import fact
+from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import answered, expected, fact
 from ansible_collections.linuxha.firewall.plugins.module_utils import _verify as verify
 
 
@@ -35,8 +34,8 @@ class ActionModule(ActionBase):
         if not plan:
             return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
         hostvars, node = variables["hostvars"], plain(args["node"])
-        expectation = Verify._expectation(plan, variables, hostvars)
-        reports, _failed = Verify._reports(plan["nodes"], hostvars, args["answers"])
+        expectation = expected(plan, variables, hostvars)
+        reports, _failed = answered(plan["nodes"], hostvars, args["answers"])
         own = (fact(hostvars[node], "firewall_plan") or {}) if node in plan["nodes"] else {}
         findings = verify.refusals(expectation, reports, node, own.get("interfaces", {}))
         result.update(changed=False, findings=[asdict(finding) for finding in findings])

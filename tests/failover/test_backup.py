@@ -150,8 +150,8 @@ def test_the_watch_sees_what_it_is_for(pacemaker: Pair) -> None:
     watch.start()
     try:
         node.exec("sh", "-c", f"sleep 2; : {CANARY}")
-        node.exec("install", "-d", "/root/.ansible")
-        node.container.exec(["sh", "-c", "cat > /root/.ansible/seen; sleep 1; rm /root/.ansible/seen"], stdin=CANARY)
+        node.exec("sh", "-c", "install -d ~/.ansible")
+        node.container.exec(["sh", "-c", "cat > ~/.ansible/seen; sleep 1; rm ~/.ansible/seen"], stdin=CANARY)
     finally:
         watch.done.set()
         watch.join()

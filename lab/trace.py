@@ -47,7 +47,9 @@ def run(given: argparse.Namespace) -> int:
     name = given.cluster or (next(iter(clusters)) if len(clusters) == 1 else "")
     if name not in clusters:
         raise LabError(f"--cluster {name!r}: name one of {', '.join(clusters)}")
-    policy = question.policy(clusters[name])
+    policy, mistakes = question.policy(clusters[name])
+    if mistakes:
+        raise LabError("\n".join(str(mistake) for mistake in mistakes))
     found, problems = read_packet(packet(given), policy.context.zone_names)
     if found is None:
         raise LabError("\n".join(str(problem) for problem in problems))

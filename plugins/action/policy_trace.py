@@ -44,7 +44,10 @@ def of_cluster(hostvars: Mapping[str, Any], host: str) -> tuple[Policy | None, l
     if not errors and host not in clusters:
         remedy = f"One of: {', '.join(clusters)}." if clusters else "The inventory has none."
         errors = [f"host: {host!r}: is in no cluster. {remedy}"]
-    return (None, errors) if errors else (model.question.policy(clusters[host]), [])
+    if errors:
+        return None, errors
+    policy, problems = model.question.policy(clusters[host])
+    return (None, [str(problem) for problem in problems]) if problems else (policy, [])
 
 
 def told(found: Trace) -> dict[str, Any]:

@@ -52,22 +52,12 @@ _value:
   type: dict
 """
 
-from collections.abc import Mapping
-
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.shared import refused, shared
-
-
-def plain(value: object) -> object:
-    """Lazy containers and tagged strings of ansible-core to the plain ones that the pure packages know."""
-    if isinstance(value, Mapping):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
 
 
 def iptables_ruleset(value: object, mode: str = "exclusive") -> dict[str, str]:

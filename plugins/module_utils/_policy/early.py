@@ -26,7 +26,6 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
     Ranges,
     Service,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import mirrored
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.question import ECHO_REQUEST
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
 
@@ -181,7 +180,7 @@ def _forged(maker: _Maker) -> Iterator[FlatRule]:
 
 def _untracked(ruleset: Ruleset) -> Iterator[FlatRule]:
     for rule in ruleset.flat.untracked:
-        back = {family: mirrored(match) for family, match in rule.matches.items()}
+        back = {family: ruleset.answers(rule, family) for family in rule.matches}
         yield rule
         yield replace(rule, from_zones=rule.to_zones, to_zones=rule.from_zones, matches=back)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster_lines, extras, match, split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Clamp, FlatRule
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines, mirrored
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets import SetBook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table import Table, body
@@ -152,7 +152,7 @@ def _untracked(lines: Lines, ruleset: Ruleset, rule: FlatRule) -> None:
         source, target = way.names
         for packets, here in (
             (found, source in rule.from_zones and target in rule.to_zones),
-            (mirrored(found), source in rule.to_zones and target in rule.from_zones),
+            (ruleset.answers(rule, lines.family), source in rule.to_zones and target in rule.from_zones),
         ):
             inside = way.narrow(packets, lines.family) if here else None
             for interfaces in way.interfaces() if inside else ():

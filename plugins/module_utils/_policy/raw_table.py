@@ -14,7 +14,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
     Match,
     Service,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines, mirrored
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import helper_families
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets import SetBook
@@ -74,7 +74,7 @@ def _untracked(lines: Lines, ruleset: Ruleset) -> None:
             continue
         for names, packets, others in (
             (rule.from_zones, found, rule.to_zones),
-            (rule.to_zones, mirrored(found), rule.from_zones),
+            (rule.to_zones, ruleset.answers(rule, lines.family), rule.from_zones),
         ):
             for hook, way, inside in _first_hook(lines, ruleset, names, packets):
                 end = _end(others) if hook == "PREROUTING" else ""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Optional
 
@@ -21,8 +21,18 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy import (
     zones,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.addresses import Sets
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Clamp, FlatPolicy, FlatZone, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Net
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    FIREWALL,
+    Clamp,
+    FlatPolicy,
+    FlatRule,
+    FlatZone,
+    Match,
+    Ranges,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.library import SERVICES
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import mirrored
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 #: What an inventory says about packets; the cluster model takes the same keys in firewall_policy.
@@ -81,6 +91,22 @@ class Ruleset:
             tuple(rule.flat for rule in self.untracked if rule.flat),
             self.clamps,
         )
+
+    def answers(self, rule: FlatRule, family: int) -> Match:
+        """What goes back to those whom an exemption lets ask.
+
+        Before the route is known nobody can tell in which zone it ends. Without a source in the rule it would be all
+        that the asked one sends from this service, so what is in networks of other zones is left out. The firewall
+        has addresses in networks of every zone.
+        """
+        found = mirrored(rule.matches[family])
+        if FIREWALL in rule.from_zones or not spans.is_full(found.destination, family):
+            return found
+        nets: dict[bool, list[Net]] = {True: [], False: []}
+        for zone in self.zones:
+            nets[zone.name in rule.from_zones] += zone.networks
+        here, elsewhere = (translations.sets_of(nets[inside]).of(family) for inside in (True, False))
+        return replace(found, destination=spans.subtract(found.destination, spans.subtract(elsewhere, here)))
 
     @cached_property
     def flat_zones(self) -> tuple[FlatZone, ...]:

@@ -36,7 +36,7 @@ class Judge:
             family: verdict.Firewall(rules.run([f"{rules.FAMILIES[name]}-save"]), sets, name, devices)
             for family, name in netlink.FAMILIES.items()
         }
-        self.usual = {family: usual_routes(family) for family in netlink.FAMILIES}
+        self.usual = {family: set(routes.rules(family)) <= set(USUAL) for family in netlink.FAMILIES}
         # Nor does it need to have the routes of the active one.
         self.standing_by = self._stands_by()
 
@@ -82,16 +82,6 @@ class Judge:
 def service(protocol: int, translated: int, sent: int) -> int:
     """The port as the rules see it; of ICMP the type and code, which only the first direction has."""
     return protocol << 16 | (translated if protocol in verdict.WITH_PORTS else sent)
-
-
-def usual_routes(family: int) -> bool:
-    try:
-        found = json.loads(rules.run(["ip", "-json", "-6" if family == socket.AF_INET6 else "-4", "rule"]))
-    except rules.RulesError as error:
-        if "not supported" in str(error):  # a kernel that has none
-            return True
-        raise
-    return all(rule.get("priority") in USUAL for rule in found)
 
 
 def forbidden(judge: Judge, found: Iterable[netlink.Connection]) -> Iterator[netlink.Connection]:

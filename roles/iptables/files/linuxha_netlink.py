@@ -27,6 +27,8 @@ EXPECTED = 1 << 0
 GET_ROUTE, ADDRESS, DEVICE, MULTIPATH, FIB_MATCH = 26, 1, 4, 9, 0x2000
 UNICAST, HERE = 1, (2, 3, 4, 5)  # local, broadcast, anycast, multicast
 NESTED = 0x8000
+# linux/fib_rules.h
+GET_RULE, PRIORITY = 34, 6
 # The kernel fills what it is offered, up to 32 KiB.
 DUMP_BUFFER, BUFFER = 1 << 16, 1 << 13
 
@@ -192,6 +194,19 @@ class Routes:
         if key not in self._known:
             self._known[key] = self._ask(family, address)
         return self._known[key]
+
+    def rules(self, family: int) -> list[int]:
+        """Priorities of all rules that choose a table; none where the kernel has no such rules."""
+        found = []
+        try:
+            for _kind, data, start, end in self.table.ask(GET_RULE, DUMP, struct.pack("=BBBBBBBBI", family, *[0] * 8)):
+                priorities = [first for kind, first, _last in attributes(data, start + 12, end) if kind == PRIORITY]
+                # The first of all is 0, which is not spelled out.
+                found.append(struct.unpack_from("=I", data, priorities[0])[0] if priorities else 0)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
+                raise
+        return found
 
     def _ask(self, family: int, address: int) -> Optional[Route]:
         size = 4 if family == socket.AF_INET else 16

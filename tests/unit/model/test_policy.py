@@ -268,7 +268,8 @@ def test_findings_are_computed_once_for_all_hosts(hosts: dict[str, Any], tmp_pat
 
 
 def asked(cluster: model.Cluster, **packet: Any) -> Trace:
-    policy = model.question.policy(cluster)
+    policy, mistakes = model.question.policy(cluster)
+    assert mistakes == ()
     found, problems = read_packet(packet, policy.context.zone_names)
     assert problems == ()
     assert found is not None
@@ -305,6 +306,13 @@ def test_what_the_cluster_needs_is_told(
     assert (found.action, found.conditional) == ("accept", ())
     assert found.rule is not None
     assert (found.rule.name, found.rule.path) == (rule, path)
+
+
+def test_a_mistake_in_variables_of_the_role_is_told_where_it_stands(changed: Callable[..., model.Loaded]) -> None:
+    """Otherwise the trace would tell about a default that no node has."""
+    (cluster,) = changed({"cluster.role_variables": {"iptables_antispoof": "stric"}}).clusters
+    _policy, (mistake,) = model.question.policy(cluster)
+    assert (mistake.path, mistake.value, mistake.reason) == ("iptables_antispoof", "stric", "unknown value")
 
 
 def test_variables_of_the_role_count(changed: Callable[..., model.Loaded]) -> None:

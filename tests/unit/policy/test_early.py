@@ -203,7 +203,7 @@ def sent(incoming: str, source: str, target: str, protocol: int, left: int = 0, 
             "'video' (iptables_untracked[1]) accepts it before the rules.",
         ),
         (
-            sent("eth1", "192.0.2.77", "198.51.100.7", 17, 5004, 40000),
+            sent("eth2", "198.51.100.7", "203.0.113.9", 17, 5004, 40000),
             {"drop"},
             "Nothing else accepts what is not tracked: drop.",
         ),

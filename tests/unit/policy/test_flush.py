@@ -199,6 +199,23 @@ def test_without_confirmed_rules_nothing_is_judged(world: World) -> None:
         world.loader("flush")
 
 
+def test_rules_of_routing_are_read_as_the_kernel_has_them() -> None:
+    """Without words of ip(8): priorities of both families, also 0, which the kernel does not spell out."""
+    read = """
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+import linuxha_netlink as netlink
+with netlink.Netlink(netlink.NETLINK_ROUTE) as table:
+    routes = netlink.Routes(table)
+    print(routes.rules(socket.AF_INET), routes.rules(socket.AF_INET6))
+"""
+    more = "ip rule add from 192.0.2.1 lookup 7 pref 99; ip -6 rule add fwmark 3 lookup 7 pref 98"
+    script = f'{more}; exec "$1" -c "$2" "$3"'
+    argv = ["unshare", "--net", "sh", "-ec", script, "sh", sys.executable, read, str(LOADER.parent)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 99, 32766, 32767] [0, 98, 32766]\n"
+
+
 def test_a_helpers_child_goes_with_its_parent_only() -> None:
     flush = module()
 

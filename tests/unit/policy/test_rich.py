@@ -341,6 +341,16 @@ def test_an_exemption_is_for_packets_that_end_where_it_says(target: object, end:
     assert raw == [f"-d 192.0.2.9 -i eth1 -p udp --dport 53 {end}-j CT --notrack"]
 
 
+def test_answers_of_an_exemption_are_for_those_who_may_ask() -> None:
+    """An answer to another zone belongs to a connection that is tracked, and would be dropped without its state."""
+    entry = {"name": "u", "from": "wan", "to": "firewall", "destination": "192.0.2.9", "protocol": "udp", "ports": [53]}
+    text = compiled(untracked=[entry])["rules.v4"]
+    raw = [line for line in chain(text.split("*nat")[0], "OUTPUT") if "notrack" in line]
+    assert raw == ["-s 192.0.2.9 ! -d 198.51.100.0/24 -p udp --sport 53 -j CT --notrack"]
+    named = compiled(untracked=[{**entry, "source": "203.0.113.0/24"}])["rules.v4"]
+    assert "-s 192.0.2.9 -d 203.0.113.0/24 -p udp --sport 53" in named
+
+
 def test_exempted_packets_pass_in_both_directions() -> None:
     entry = {"name": "u", "from": "lan", "to": "wan", "destination": "192.0.2.9", "protocol": "udp", "ports": [5004]}
     text = compiled(untracked=[entry])["rules.v4"]

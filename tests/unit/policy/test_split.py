@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import match, spans, split
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import match, shared, spans, split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatRule, Match, Ranges, Service
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
@@ -213,6 +213,14 @@ def test_names_of_parts_fit_the_kernel_and_are_no_names_of_pairs() -> None:
     parts = {match.part_name(long, str(number)) for number in range(100)}
     assert len(parts) == 100
     assert {len(name) for name in parts} == {match.CHAIN_BYTES}
+
+
+def test_a_part_is_one_beside_the_rules_of_others_too() -> None:
+    """What changes is told by the whole chain, so the sign has to stay where names are cut."""
+    long = match.chain_name("f", "a" * 15, "b" * 15)
+    names = {shared.chain(match.part_name(long, str(number))) for number in range(100)}
+    assert len(names) == 100
+    assert all(len(name) <= match.CHAIN_BYTES and match.PART in name for name in names)
 
 
 def test_the_lines_of_groups_have_the_name_of_their_pair() -> None:

@@ -16,6 +16,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset i
 from tests.unit.node_programs import load
 
 from .test_meaning import NEGATED, ONE_OF_EACH, decided, journeys, policy_of, rules
+from .tiny import split_small
 from .walk import ICMP, Packet
 
 
@@ -55,6 +56,18 @@ def may_pass(wall: Any, packet: Packet, home: frozenset[str] | None, family: int
 @settings(deadline=None, max_examples=60)
 @given(st.lists(rules, min_size=1, max_size=5), journeys)
 def test_it_decides_as_the_rules_do(found: list[dict[str, Any]], journey: tuple[int, list[Packet]]) -> None:
+    agree(found, journey)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(rules, min_size=3, max_size=12), journeys)
+def test_so_it_does_with_chains_that_are_split(found: list[dict[str, Any]], journey: tuple[int, list[Packet]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        split_small(patch)
+        agree(found, journey)
+
+
+def agree(found: list[dict[str, Any]], journey: tuple[int, list[Packet]]) -> None:
     family, sent = journey
     ruleset, _problems = parse(policy_of(found))
     files = render(ruleset)

@@ -92,7 +92,8 @@ def iso(seconds: Any) -> Optional[str]:
 def _state(groups: Sequence[Mapping[str, Any]], findings: Iterable[verify.Finding]) -> str:
     if any(group["owner"] is None for group in groups):
         return DOWN
-    troubles = any(finding.severity in ("error", "warning") for finding in findings)
+    # A warning that passes by itself, such as old states that expire, is shown and is no trouble.
+    troubles = any(one.severity == "error" or (one.severity == "warning" and not one.settles) for one in findings)
     return DEGRADED if troubles or not all(group["takeover"]["able"] for group in groups) else OK
 
 

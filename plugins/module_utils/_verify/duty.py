@@ -50,7 +50,6 @@ def _sync(path: str, sync: Mapping[str, Any]) -> Iterator[Finding]:
             "the same files on every node",
             "On this node: linuxha-sync status.",
             WARNING,
-            settles=True,
         )
 
 
@@ -79,7 +78,6 @@ def _pings(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
                 "one host of each ping group answers",
                 "Look at the cable, the switch and the router behind that network.",
                 WARNING,
-                settles=True,
                 keeps=[node] if elsewhere else (),
             )
 
@@ -103,6 +101,5 @@ def _links(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
                 "every tracked network connected",
                 "Look at its cables: ip -brief link.",
                 WARNING,
-                settles=True,
                 keeps=[node],
             )

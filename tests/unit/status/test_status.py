@@ -88,6 +88,16 @@ def test_states_that_lag_behind() -> None:
     assert not found["groups"][0]["takeover"]["able"]
 
 
+def test_what_passes_by_itself_is_shown_and_is_no_trouble() -> None:
+    nodes = pair()
+    nodes["fw2"]["conntrack"]["entries"] = 1100
+    found = shown(nodes)
+    assert (found["state"], found["groups"][0]["takeover"]["able"]) == ("ok", True)
+    assert [finding["severity"] for finding in found["findings"]] == ["warning"]
+    nodes["fw1"]["conntrackd"]["malformed"] = 1
+    assert shown(nodes)["state"] == "degraded"
+
+
 def test_different_rules() -> None:
     nodes = pair()
     nodes["fw2"]["rules"]["status"]["policy"] = "bb22"

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.full
 
 ALARM = "/run/linuxha-test-alarm"
 # A node that flaps in seconds, and has to be let go by an operator.
-DAMPING = {"moves": 4, "window_s": 600, "wait_s": 2, "hold_s": 3600, "alarm_command": ["/usr/bin/tee", ALARM]}
+DAMPING = {"moves": 4, "window_s": 600, "wait_s": 8, "hold_s": 3600, "alarm_command": ["/usr/bin/tee", ALARM]}
 
 
 def described(folder: Path, source: str) -> Path:
@@ -180,10 +180,9 @@ def test_a_node_that_flaps_is_damped_then_held_and_still_serves_when_the_peer_di
     crit = active.exec("journalctl", "--unit=linuxha-journal", "--priority=crit", "--output=cat", "--boot")
     assert "ALARM" in crit
     # It is whole again, and stays away: longer than keepalived needs to take over, or than the wait of a damped node.
-    moves = len(Since(standby).all())
     with pytest.raises(TimeoutError):
         wait(lambda: bool(pair.held(active)), 10)
-    assert not moves and pair.wait_steady().name == standby.name
+    assert pair.wait_steady().name == standby.name
 
     faults = Faults(pair.lab)
     gained = Since(active)

@@ -49,7 +49,7 @@ class Journal:
         self.since: Dict[str, float] = {}
         # Why a group left for a fault or a stop: what ends it has the same reason.
         self.causes: Dict[str, str] = {}
-        self.lifted = -3600.0
+        self.lifted: Optional[float] = None
         self.applied: Optional[bool] = None
         self.retry = 0.0
         self.alarm: Optional[Tuple[float, subprocess.Popen[bytes]]] = None
@@ -97,7 +97,8 @@ class Journal:
         now = time.monotonic()
         self.carriers.look(now)
         self.farewells.listen(now)
-        since = self.since.get(change.group)
+        # A node that was just let go takes back as one that just returned.
+        since = max((at for at in (self.since.get(change.group), self.lifted) if at is not None), default=None)
         self.since[change.group] = change.mono
         heard = self.farewells.heard_at
         return core.Evidence(
@@ -109,7 +110,7 @@ class Journal:
             scripts=tuple(self.config["scripts"]),
             farewell_s=None if heard is None else max(0.0, change.mono - heard),
             preempt=self.config["preempt"],
-            old_for_s=None if since is None else min(change.mono - since, change.mono - self.lifted),
+            old_for_s=None if since is None else change.mono - since,
             down_s=float(self.config["down_s"]),
             held=self.damping.level != damping.FREE,
         )

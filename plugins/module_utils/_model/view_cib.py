@@ -25,6 +25,10 @@ COMMIT_S = 30
 # nodes all suffer has to serve. Nor may a node be kept from it whose attribute is not written yet.
 REACHABLE = 100_000
 PREFERRED = 100
+# By how much the primary outweighs the stickiness with `preempt`. Of one group less than what a node is worth that has
+# the states beside one that has not (95, ocf_states.py): it returns when it is in step, and not before. Of several
+# groups the states weigh more than any preference.
+RETURNS = 50
 RECHECK_S = 60
 
 
@@ -225,7 +229,8 @@ def _together(cluster: t.Cluster) -> list[dict[str, Any]]:
 def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
     """The primary node first. It takes back what it has lost only with `preempt`."""
     first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
-    score = cluster.pacemaker.stickiness + PREFERRED if cluster.preempt else PREFERRED
+    more = PREFERRED if _several(cluster) else RETURNS
+    score = cluster.pacemaker.stickiness + more if cluster.preempt else PREFERRED
     return [
         {
             "type": "location",

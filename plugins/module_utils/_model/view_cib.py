@@ -27,6 +27,10 @@ COMMIT_S = 30
 # nodes all suffer has to serve. Nor may a node be kept from it whose attribute is not written yet.
 REACHABLE = 100_000
 PREFERRED = 100
+# By how much the primary outweighs the stickiness with `preempt`. Of one group less than what a node is worth that has
+# the states beside one that has not (95, ocf_states.py): it returns when it is in step, and not before. Of several
+# groups the states weigh more than any preference.
+RETURNS = 50
 RECHECK_S = 60
 
 
@@ -232,7 +236,7 @@ def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
     """
     first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
     if cluster.preempt:
-        score = cluster.pacemaker.stickiness + PREFERRED
+        score = cluster.pacemaker.stickiness + (PREFERRED if _several(cluster) else RETURNS)
         return [
             _better(
                 f"location-{group.name}-primary",

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._model import view_cib
 from tests.unit.node_programs import load
 
 ocf = load("ocf_agents", "ocf_common")
@@ -351,3 +352,8 @@ def test_a_node_is_worth_less_for_each_group_it_serves_and_never_a_preference(tm
         state.write_text(json.dumps({"instances": {"states": {"state": "BACKUP"}, **groups}}))
         assert states._served(given) == served
     assert states.SERVES * states.MOST < 100
+
+
+def test_the_primary_returns_with_its_states_and_not_before() -> None:
+    """What `preempt` adds to the stickiness is less than what states are worth (one group of addresses)."""
+    assert 0 < view_cib.RETURNS < states.IN_STEP - states.BEHIND

@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.context_objects import CLIArgs
 from ansible.utils.display import Display
+from ansible.utils.vars import load_options_vars
 from ansible.vars.manager import VariableManager
 
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
@@ -137,6 +138,9 @@ class ActionModule(ActionBase):
         given = dict(context.CLIARGS)
         every = {"tags": ("all",), "skip_tags": (), "start_at_task": None, "step": False}
         context.CLIARGS = CLIArgs({**given, "check": True, "diff": True, **every})
+        # Made once for each run, from the options of the command line: without this, roles would ask in vain whether it
+        # is check mode (ansible_check_mode), and do what belongs to a deployment, such as to wait.
+        load_options_vars.options_vars = None
         inventory = InventoryManager(loader=self._loader, sources=given.get("inventory"))
         inventory.subset(",".join(hosts))
         manager = VariableManager(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .collect import _entry
-from .sources import KEYS, STATE
+from .sources import STATE
 
 Entry = Mapping[str, Any]
 #: Who reads a file while it runs, and is cut off from its peers by another one.
@@ -157,6 +157,3 @@ def _prepared(path: Path, entry: Entry) -> Path:
             new.unlink()
         raise
     return new
-
-
-PLACED = (KEYS, STATE)

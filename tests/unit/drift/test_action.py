@@ -33,6 +33,10 @@ INNER = """
       ansible.builtin.command: {argv: ["false"]}
       check_mode: false
       when: broken | default(false) and inventory_hostname == 'b'
+    - name: What only a deployment does
+      ansible.builtin.copy: {content: "", dest: "{{ place }}/deployed", mode: "0600"}
+      check_mode: false
+      when: not ansible_check_mode or not ansible_diff_mode
   handlers:
     - name: After
       ansible.builtin.file: {path: "{{ place }}/handled", state: touch, mode: "0600"}

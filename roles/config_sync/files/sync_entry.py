@@ -1,7 +1,6 @@
-#!/usr/bin/python3 -I
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""Installed as linuxha-sync: -I, so that neither the environment nor the working directory chooses what is imported."""
+"""What linuxha-sync starts, with -I: neither the environment nor the working directory chooses what is imported."""
 
 import sys
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""Clusters in a temporary directory: every node has its own root, rsync and the gate are real, ssh is not."""
+"""Clusters in a temporary directory: every node has its own root.
+
+With `real` rsync and the gate run as they do behind ssh; else the files of a peer are copied in the same process, which
+is a hundred times faster.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,24 @@ import grp
 import json
 import os
 import pwd
+import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from linuxha_sync import gate, restore
+from linuxha_sync import main as program
+from linuxha_sync.fetch import PeerError, Peers
+from linuxha_sync.layout import Layout, Step, locked, no_step
+from linuxha_sync.run import Run
+from linuxha_sync.settings import Settings, parse
+from linuxha_sync.status import merged
+from linuxha_sync.store import Store
+
 FILES = Path(__file__).parents[3] / "roles" / "config_sync" / "files"
-if str(FILES) not in sys.path:
-    sys.path.insert(0, str(FILES))
-
-from linuxha_sync import main as program  # noqa: E402 - found by the line above
-from linuxha_sync import restore  # noqa: E402
-from linuxha_sync.layout import Layout, Step, no_step  # noqa: E402
-from linuxha_sync.settings import parse  # noqa: E402
-from linuxha_sync.status import merged  # noqa: E402
-from linuxha_sync.store import Store  # noqa: E402
-
 USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
 FILE = "/etc/one.conf"
@@ -35,11 +40,42 @@ ENTRIES: list[dict[str, Any]] = [
 ]
 
 
+class Near(Peers):
+    """Peers in the same process."""
+
+    def __init__(self, settings: Settings, store: Store, cluster: Cluster):
+        super().__init__(settings, store)
+        self.cluster = cluster
+
+    def there(self, address: str) -> Layout:
+        name = self.cluster.up.get(address)
+        if name is None:
+            raise PeerError("No route to host")
+        return self.cluster[name].layout
+
+    def command(self, address: str, words: str) -> str:
+        layout = self.there(address)
+        if words == "notify":
+            if not layout.wanted.is_dir():
+                raise PeerError("it has not run since boot")
+            (layout.wanted / "1").touch()
+            return ""
+        ahead = self.cluster.ahead.get(self.cluster.up[address], 0.0)
+        return f"{time.time_ns() + int(ahead * 1e9)} {gate.manifest_digest(layout)}"
+
+    def copy(self, address: str, names: Sequence[str], into: Path, limit: int) -> None:
+        for name in names:
+            source = self.there(address).export / name
+            if not source.is_file() or source.is_symlink():
+                raise PeerError(f"{name}: No such file or directory")
+            shutil.copyfile(source, into / source.name)
+
+
 @dataclass
 class Node:
     name: str
     base: Path
-    shell: list[str]
+    cluster: Cluster
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -72,10 +108,19 @@ class Node:
         return target.read_text() if target.exists() else None
 
     def run(self, step: Step = no_step) -> int:
-        return program.run(self.layout, "test", self.shell, step)
+        if self.cluster.real:
+            return program.run(self.layout, "test", self.cluster.shell, step)
+        settings = program.read_settings(self.layout)
+        store = Store(self.layout, settings, step)
+        with locked(self.layout, 1):
+            return Run(settings, store, Near(settings, store, self.cluster)).whole("test")
 
     def restore(self, path: str, identity: str) -> int:
-        return program.go_back(self.layout, path, identity, self.shell)
+        restore.restore(program.read_settings(self.layout), self.store(), path, identity)
+        return self.run()
+
+    def manifest(self) -> dict[str, Any]:
+        return dict(json.loads((self.layout.export / "manifest.json").read_text())["files"])
 
     def history(self, path: str) -> list[dict[str, Any]]:
         return restore.history(self.store(), path)
@@ -108,18 +153,21 @@ class Cluster:
         names: Sequence[str] = ("a", "b"),
         entries: Sequence[Mapping[str, Any]] = ENTRIES,
         links: Sequence[tuple[str, str]] | None = None,
+        real: bool = False,
         **more: Any,
     ):
+        self.real = real
         self.map = base / "map.json"
-        self.places: dict[str, dict[str, str]] = {}
+        self.up: dict[str, str] = {}
+        self.ahead: dict[str, float] = {}
         self.nodes: dict[str, Node] = {}
-        shell = [sys.executable, str(Path(__file__).with_name("peer_shell.py")), str(self.map)]
+        self.shell = [sys.executable, str(Path(__file__).with_name("peer_shell.py")), str(self.map)]
         pairs = links if links is not None else [(one, other) for one in names for other in names if one != other]
         known = {*pairs, *((other, one) for one, other in pairs)}
         self.addresses = {name: f"192.0.2.{number}" for number, name in enumerate(names, start=1)}
         for name in names:
             peers = [{"name": other, "addresses": [self.addresses[other]]} for other in names if (name, other) in known]
-            node = Node(name, base / name, shell)
+            node = Node(name, base / name, self)
             node.settings = {
                 "node": name,
                 "primary": names[0],
@@ -135,15 +183,12 @@ class Cluster:
 
     def connect(self, *names: str) -> None:
         """Only these answer."""
-        self.places = {
-            self.addresses[name]: {
-                "files": str(FILES),
-                "state": str(self.nodes[name].layout.state),
-                "run": str(self.nodes[name].layout.run),
-            }
-            for name in names
-        }
-        self.map.write_text(json.dumps(self.places))
+        self.up = {self.addresses[name]: name for name in names}
+        places = {}
+        for address, name in self.up.items():
+            layout = self.nodes[name].layout
+            places[address] = {"files": str(FILES), "state": str(layout.state), "run": str(layout.run)}
+        self.map.write_text(json.dumps(places))
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""In place of ssh between the nodes of these tests: MAP ADDRESS COMMAND... runs the gate of the node with that address."""
+"""In place of ssh between the nodes of a test: MAP ADDRESS COMMAND... runs the gate of the node at that address."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ class Layout:
     @classmethod
     def here(cls) -> Layout:
         names = {"state": "LINUXHA_SYNC_STATE", "run": "LINUXHA_SYNC_RUN", "settings": "LINUXHA_SYNC_SETTINGS"}
-        return cls(**{key: Path(os.environ[name]) for key, name in names.items() if name in os.environ})
+        found = {key: Path(os.environ[name]) for key, name in names.items() if name in os.environ}
+        default = cls()
+        return cls(*(found.get(key, getattr(default, key)) for key in names))
 
     @property
     def export(self) -> Path:
@@ -72,8 +74,11 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def replace_file(path: Path, data: bytes, step: Step, mode: int = 0o600, gid: int = -1) -> None:
-    """Old or new, never half; on the disk when this returns. What a crash left of it is overwritten the next time."""
+def replace_file(path: Path, data: bytes, step: Step, mode: int = 0o600, gid: int = -1, durable: bool = True) -> None:
+    """Old or new, never half. What a crash left of it is overwritten the next time.
+
+    On the disk when this returns; when not `durable`, under its name only after sync_directory().
+    """
     draft = path.with_name(f".{path.name}.new")
     step("write", str(draft))
     draft.unlink(missing_ok=True)  # it may have been left with other rights
@@ -86,7 +91,8 @@ def replace_file(path: Path, data: bytes, step: Step, mode: int = 0o600, gid: in
         os.fsync(handle)
     step("rename", str(path))
     draft.replace(path)
-    sync_directory(path.parent)
+    if durable:
+        sync_directory(path.parent)
 
 
 def read_regular(path: Path, limit: int, dir_fd: Optional[int] = None) -> Optional[bytes]:
@@ -112,7 +118,8 @@ def read_json(path: Path) -> Dict[str, Any]:
 
 
 def as_bytes(document: Dict[str, Any]) -> bytes:
-    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+    # Without indent: that has an encoder in C.
+    return (json.dumps(document, sort_keys=True) + "\n").encode()
 
 
 @contextmanager

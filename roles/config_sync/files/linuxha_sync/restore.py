@@ -75,9 +75,11 @@ def restore(settings: Settings, store: Store, path: str, identity: str) -> None:
     actions = Actions(store)
     store.begin([install])
     try:
-        store.draft(install)
+        store.draft(install, now_ns)
+        store.flush()
         actions.plan([entry], instant(now_ns))
         store.swap(install, now_ns)
+        store.settled(install, now_ns)
     except Changed as error:
         raise SyncError(f"{path}: was changed at this moment; try again") from error
     store.save(without_rivals(state, path, chosen))

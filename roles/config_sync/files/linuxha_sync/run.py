@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from . import decide, status, versions
 from .checks import Actions, Checker, split
@@ -30,8 +30,8 @@ class Run:
         self.settings, self.store, self.peers, self.now_ns = settings, store, peers, now_ns
         self.report = status.Report()
         self.answers: Dict[str, Answer] = {}
-        self.results: Dict[str, Any] = {}
         self.again = False
+        self.unsettled = False
         self.taken: List[str] = []
         self.notified: Dict[str, str] = {}
 
@@ -49,7 +49,10 @@ class Run:
                     break
             else:
                 self.report.problems.append(f"files changed during each of {PASSES} looks; the next run goes on")
-            content = status.document(self.settings.node, self.report, self.answers, published(state), self.results)
+            # Once, however many looks it took; what a crash left over is done too.
+            actions = Actions(self.store)
+            actions.run(self.settings.entries, instant(self.now_ns()))
+            content = status.document(self.settings.node, self.report, self.answers, published(state), actions.results)
             status.write(self.store, content, self.now_ns())
         except (SyncError, OSError) as problem:
             error = str(problem)
@@ -170,6 +173,8 @@ class Run:
         version = answer.files.get(path)
         if version is None:
             return None
+        if version.deleted and path not in state.files and version.mtime_ns < self.store.oldest(self.now_ns()):
+            return None  # else two nodes would keep a deletion alive for each other
         problem = entry.problem(version, self.settings.object_limit_bytes)
         if not problem:
             return version
@@ -202,9 +207,8 @@ class Run:
         checker.save()
         done = self.put(recorded, ready, actions) if ready else recorded
         self.store.save(done)
-        self.store.note("journal.json", {})
-        actions.run(self.settings.entries, instant(self.now_ns()))
-        self.results.update(actions.results)
+        if not self.unsettled:
+            self.store.note("journal.json", {})
         return done
 
     def install(self, path: str, decision: Decision, scan: Scan) -> Install:
@@ -257,7 +261,7 @@ class Run:
         for _entry, items in split(installs):
             try:
                 for item in items:
-                    self.store.draft(item)
+                    self.store.draft(item, self.now_ns())
             except (SyncError, OSError) as error:
                 # All files of an entry or none.
                 for item in items:
@@ -266,6 +270,7 @@ class Run:
                 continue
             drafted += items
         fresh = actions.plan([entry for entry, _items in split(drafted)], instant(self.now_ns()))
+        self.store.flush()
         files, missing, touched = dict(state.files), set(state.missing), set()
         for item in drafted:
             try:
@@ -283,6 +288,11 @@ class Run:
             missing.discard(item.path)
             touched.add(item.entry.name)
             self.taken.append(item.path)
+            try:
+                self.store.settled(item, self.now_ns())
+            except (SyncError, OSError) as error:
+                self.unsettled = True
+                self.report.problems.append(f"{item.path}: what was replaced is still beside it: {error}")
         actions.drop([name for name in fresh if name not in touched])
         return State(files, missing, state.rivals, state.entries)
 

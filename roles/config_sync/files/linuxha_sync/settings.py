@@ -123,6 +123,15 @@ class Reader:
             return default
         return value
 
+    def need(self, key: str, good: Any, reason: str, instead: str) -> Any:
+        """What has no default; `instead` only lets the reading go on."""
+        self.asked.add(key)
+        value = self.document.get(key)
+        if good(value):
+            return value
+        self.wrong(key, reason)
+        return instead
+
     def words(self, key: str, good: Any, reason: str, default: Tuple[str, ...] = ()) -> Tuple[str, ...]:
         def fine(value: object) -> bool:
             return isinstance(value, list) and all(isinstance(item, str) and item and good(item) for item in value)
@@ -192,9 +201,9 @@ def parse_entry(document: Dict[str, Any], where: str, default: str, problems: Li
     anything = lambda value: True  # noqa: E731 - a name for the next two lines
     argv = "is no program with its arguments"
     entry = Entry(
-        name=read.get("name", is_name, "is no name", "?"),
-        path=read.get("path", is_path, "is no absolute path in its shortest form", "/?"),
-        kind=read.get("kind", lambda value: value in KINDS, f"is none of {', '.join(KINDS)}", "file"),
+        name=read.need("name", is_name, "is no name", "?"),
+        path=read.need("path", is_path, "is no absolute path in its shortest form", "/?"),
+        kind=read.need("kind", lambda value: value in KINDS, f"is none of {', '.join(KINDS)}", "file"),
         conflict=read.get("conflict", lambda value: value in POLICIES, f"is none of {', '.join(POLICIES)}", default),
         delete=read.get("delete", is_flag, "is neither true nor false", False),
         exclude=read.words("exclude", anything, "patterns"),
@@ -215,7 +224,7 @@ def parse_entry(document: Dict[str, Any], where: str, default: str, problems: Li
 
 def parse_peer(document: Dict[str, Any], where: str, problems: List[str]) -> Peer:
     read = Reader(document, where, problems)
-    peer = Peer(read.get("name", is_name, "is no name", "?"), read.words("addresses", is_address, "addresses"))
+    peer = Peer(read.need("name", is_name, "is no name", "?"), read.words("addresses", is_address, "addresses"))
     if not peer.addresses:
         read.wrong("addresses", "has no address")
     read.unknown()
@@ -256,7 +265,7 @@ def parse(data: str) -> Settings:
     read.asked |= {"peers", "entries"}
     default = read.get("conflict", lambda value: value in POLICIES, f"is none of {', '.join(POLICIES)}", "refuse")
     settings = Settings(
-        node=read.get("node", is_name, "is no name", "?"),
+        node=read.need("node", is_name, "is no name", "?"),
         primary=read.get("primary", lambda value: value == "" or is_name(value), "is no name", ""),
         skew_limit_s=read.get("skew_limit_s", is_amount, "is no number above 0", 2.0),
         keep_days=read.get("keep_days", is_amount, "is no number above 0", 30),

@@ -5,7 +5,7 @@
 Order of an installation, which a crash may cut at any point:
 1. the journal says which version goes where, under which names the drafts are made;
 2. every draft is written beside its target and is on the disk;
-3. the version that is there gets its place in the history;
+3. the version that is there has its place in the history;
 4. the file is renamed; what it replaced keeps a second name until it is sure that it was what the scan had seen;
 5. the manifest says so, and the journal goes.
 heal() looks at the journal of a run that did not get so far.
@@ -40,7 +40,7 @@ from .layout import (
     sync_directory,
 )
 from .manifest import ManifestError, Version
-from .scan import Cache, Key, key_of
+from .scan import Cache, Key, Names, key_of
 from .settings import DRAFT, Entry, Settings
 
 # How long an object stays that no manifest names any more: a peer may be about to fetch it.
@@ -87,7 +87,8 @@ def directory(root: str, entry: Entry, path: str, create: bool) -> Iterator[int]
         handle, parts = os.open(posixpath.dirname(top), flags), []
     else:
         if create and not os.path.lexists(top):
-            Path(top).mkdir(0o755)
+            Path(top).mkdir(0o700)
+            Path(top).chmod(0o755)
         handle = os.open(top, flags | os.O_NOFOLLOW)
         parts = path[len(entry.path) + 1 :].split("/")[:-1]
     try:
@@ -114,6 +115,15 @@ class Store:
     def __init__(self, layout: Layout, settings: Settings, step: Step = no_step):
         self.layout, self.settings, self.step = layout, settings, step
         self.uid, self.gid = self.account()
+        # Directories with new names that may not be on the disk yet.
+        self.unsynced: Set[Path] = set()
+
+    def flush(self) -> None:
+        """What follows relies on the new names."""
+        for path in sorted(self.unsynced):
+            self.step("sync", str(path))
+            sync_directory(path)
+        self.unsynced.clear()
 
     def account(self) -> Tuple[int, int]:
         """Who reads the export for the peers."""
@@ -153,7 +163,8 @@ class Store:
     def keep(self, sha256: str, data: bytes) -> None:
         """Keeps content that is what its name says."""
         if not self.has(sha256):
-            replace_file(self.layout.objects / sha256, data, self.step, 0o640, self.gid)
+            replace_file(self.layout.objects / sha256, data, self.step, 0o640, self.gid, durable=False)
+            self.unsynced.add(self.layout.objects)
 
     def read(self, version: Version) -> bytes:
         data = read_regular(self.layout.objects / version.sha256, self.settings.object_limit_bytes)
@@ -212,6 +223,7 @@ class Store:
             "rivals": {path: dict(vector) for path, vector in state.rivals.items()},
             "entries": sorted(state.entries),
         }
+        self.flush()
         self.write_changed(self.layout.state / "manifest.json", as_bytes(document), 0o600, -1)
         self.write_changed(self.layout.export / "manifest.json", self.public(state), 0o640, self.gid)
 
@@ -278,7 +290,8 @@ class Store:
             shutil.copyfile(self.layout.objects / version.sha256, content)
         document: Dict[str, Any] = {"path": path, "replaced": instant(now_ns), "by": source, "reason": reason}
         document["version"] = manifest.as_json(version)
-        replace_file(shelf / f"{identity}.json", as_bytes(document), self.step)
+        replace_file(shelf / f"{identity}.json", as_bytes(document), self.step, durable=False)
+        self.unsynced |= {shelf, self.layout.history}
         return identity
 
     def versions(self, path: str) -> List[Tuple[str, Dict[str, Any]]]:
@@ -303,12 +316,16 @@ class Store:
                 return version, data
         raise SyncError(f"{path}: no version {identity!r} is kept; see: linuxha-sync history {path}")
 
+    def oldest(self, now_ns: int) -> int:
+        """What was replaced or deleted before this is forgotten."""
+        return now_ns - int(self.settings.keep_days * 86400 * 1e9)
+
     def prune(self, state: State, now_ns: int) -> State:
         """Former versions and deletions go after keep_days."""
         mark = self.layout.run / "pruned"
         if mark.exists() and 0 <= time.time() - mark.stat().st_mtime < PRUNE_EVERY_S:
             return state
-        limit = now_ns - int(self.settings.keep_days * 86400 * 1e9)
+        limit = self.oldest(now_ns)
         for shelf in self.layout.history.iterdir():
             for item in shelf.glob("*.json"):
                 if str(read_json(item).get("replaced", "")) < instant(limit):
@@ -330,8 +347,10 @@ class Store:
         ]
         self.note("journal.json", {"items": items})
 
-    def draft(self, item: Install) -> None:
-        """The new content beside its target, complete and on the disk."""
+    def draft(self, item: Install, now_ns: int) -> None:
+        """What is there into the history, the new content beside its target; flush() before anything is replaced."""
+        if item.before is not None:
+            self.remember(item.path, item.before, item.source, item.reason, now_ns)
         if item.version.deleted:
             return
         data = self.read(item.version)
@@ -360,7 +379,6 @@ class Store:
             if look(name, parent) != item.key:
                 raise Changed(item.path)
             if item.before is not None:
-                self.remember(item.path, item.before, item.source, item.reason, now_ns)
                 self.step("aside", item.path)
                 remove(item.aside, parent)
                 os.link(name, item.aside, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
@@ -369,8 +387,12 @@ class Store:
                 os.unlink(name, dir_fd=parent)
             else:
                 os.rename(item.draft, name, src_dir_fd=parent, dst_dir_fd=parent)
-            os.fsync(parent)
-            if item.before is not None:
+            self.unsynced.add(Path(self.layout.root + posixpath.dirname(item.path)))
+
+    def settled(self, item: Install, now_ns: int) -> None:
+        """The end of a swap. When it fails the journal has to stay, and heal() does it the next time."""
+        if item.before is not None:
+            with directory(self.layout.root, item.entry, item.path, create=False) as parent:
                 self.settle(item.path, item.aside, item.before, parent, now_ns)
 
     def settle(self, path: str, aside: str, before: Optional[Version], parent: int, now_ns: int) -> None:
@@ -379,10 +401,13 @@ class Store:
         if data is not None and (before is None or hashlib.sha256(data).hexdigest() != before.sha256):
             # Somebody wrote it between the last look and the rename, or the run before broke off.
             status = os.stat(aside, dir_fd=parent, follow_symlinks=False)
-            sha256 = hashlib.sha256(data).hexdigest()
+            sha256, names, node = hashlib.sha256(data).hexdigest(), Names(), self.settings.node
+            owner, group = names.user(status.st_uid), names.group(status.st_gid)
             self.keep(sha256, data)
-            lost = Version(sha256, len(data), status.st_mode & 0o7777, "root", "root", status.st_mtime_ns, "-", {})
-            self.remember(path, lost, "-", "was changed at the moment when it was replaced", now_ns)
+            mode, mtime_ns = status.st_mode & 0o7777, max(0, status.st_mtime_ns)
+            lost = Version(sha256, len(data), mode, owner, group, mtime_ns, node, {})
+            self.remember(path, lost, node, "was changed at the moment when it was replaced", now_ns)
+            self.flush()
         self.step("settle", path)
         remove(aside, parent)
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Parts that the tests with whole nodes would not notice: the cache of checksums, ssh's options, texts for people."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from linuxha_sync import main as program
+from linuxha_sync import status
+from linuxha_sync.fetch import PeerError, Peers, ssh
+from linuxha_sync.layout import SyncError, locked
+from linuxha_sync.scan import RACY_NS, Cache, Key
+from linuxha_sync.settings import Peer
+
+from .nodes import FILE, FOLDER, Cluster
+
+KEY: Key = (1, 2, 3, 1_000_000_000, 1_000_000_000, 0o100644, 0)
+
+
+@pytest.mark.parametrize(("age_ns", "known"), [(RACY_NS + 1, True), (RACY_NS, False), (0, False), (-5, False)])
+def test_a_file_that_changed_just_now_is_read_again(age_ns: int, known: bool) -> None:
+    """It could change once more without a new time stamp."""
+    cache = Cache()
+    cache.put("/etc/x", KEY, "sum", KEY[3] + age_ns)
+    assert (Cache(cache.fresh).get("/etc/x", KEY) == "sum") is known
+
+
+@pytest.mark.parametrize("place", range(len(KEY)))
+def test_whatever_changes_of_a_file_it_is_read_again(place: int) -> None:
+    other = tuple(value + (number == place) for number, value in enumerate(KEY))
+    assert Cache({"/etc/x": (KEY, "sum")}).get("/etc/x", (*other[:5], other[5], other[6])) is None
+
+
+def test_ssh_takes_nothing_from_elsewhere(tmp_path: Path) -> None:
+    settings = program.read_settings(Cluster(tmp_path)["a"].layout)
+    argv = ssh(settings)
+    assert argv[:3] == ["ssh", "-F", "/dev/null"]
+    for option in (
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "IdentitiesOnly=yes",
+        "GlobalKnownHostsFile=/dev/null",
+        f"UserKnownHostsFile={settings.known_hosts}",
+    ):
+        assert option in argv
+
+
+def test_the_second_address_is_tried(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    for peer in cluster["a"].settings["peers"]:
+        peer["addresses"].insert(0, "2001:db8::dead")
+    cluster["a"].configure()
+    cluster["b"].write(FILE, "x")
+    cluster["b"].run()
+    cluster["a"].run()
+    assert cluster["a"].read(FILE) == "x"
+
+
+@pytest.mark.parametrize("said", ["", "now", "1 2 3", "-1 x", "9" * 21 + " x"])
+def test_an_answer_that_makes_no_sense(tmp_path: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Cluster(tmp_path)["a"]
+    peers = Peers(program.read_settings(node.layout), node.store())
+    monkeypatch.setattr(peers, "command", lambda address, words: said)
+    with pytest.raises(PeerError, match="makes no sense"):
+        peers.greet(Peer("b", ("192.0.2.2",)))
+
+
+def test_a_program_that_is_not_there_is_a_problem_of_the_peer(tmp_path: Path) -> None:
+    node = Cluster(tmp_path)["a"]
+    peers = Peers(program.read_settings(node.layout), node.store(), ["/nonexistent/ssh"])
+    with pytest.raises(PeerError):
+        peers.command("192.0.2.2", "time")
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    layout = Cluster(tmp_path)["a"].layout
+    with locked(layout, 0), pytest.raises(SyncError, match="another run"), locked(layout, 0.1):
+        pass
+    with locked(layout, 0):
+        pass
+
+
+def test_an_account_that_is_missing_is_named(tmp_path: Path) -> None:
+    node = Cluster(tmp_path, user="nosuchaccount")["a"]
+    with pytest.raises(SyncError, match="nosuchaccount"):
+        node.store()
+
+
+def test_a_damaged_state_is_not_overwritten(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster["a"].write(FILE, "x")
+    cluster.round()
+    damaged = cluster["a"].layout.state / "manifest.json"
+    damaged.write_text("{")
+    assert cluster["a"].run() == 1
+    assert damaged.read_text() == "{" and "move it away" in cluster["a"].status()["problems"][0]
+
+
+def test_a_damaged_object_is_fetched_again(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster["a"].write(FILE, "x")
+    cluster.round(2)
+    cluster["b"].path(FILE).unlink()
+    (cluster["b"].layout.objects / cluster["b"].manifest()[FILE]["sha256"]).write_text("rotten")
+    cluster["b"].run()
+    cluster["b"].run()
+    assert cluster["b"].read(FILE) == "x"
+
+
+def test_directories_are_made_with_the_rights_of_the_one_above(tmp_path: Path) -> None:
+    os.umask(0o077)  # as the program itself does
+    cluster = Cluster(tmp_path)
+    cluster["a"].write(f"{FOLDER}/in/ner/x", "x")
+    cluster.round(2)
+    modes = [cluster["b"].path(path).stat().st_mode & 0o7777 for path in (FOLDER, f"{FOLDER}/in", f"{FOLDER}/in/ner")]
+    assert modes == [0o755] * 3
+
+
+def test_the_status_for_people(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster["a"].write(FILE, "x")
+    cluster["a"].path(FILE).chmod(0o666)
+    cluster.connect("a")
+    cluster["a"].run()
+    text = "\n".join(status.lines(cluster["a"].status()))
+    assert "a: NOT in step" in text and "peer b: not reached" in text and f"refused: {FILE}: has the mode 0666" in text
+
+
+def test_the_status_before_the_first_run(tmp_path: Path) -> None:
+    content = Cluster(tmp_path)["a"].status()
+    assert content["in_step"] is False and "last run: never" in status.lines(content)
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["run", "now"], ["restore", "/etc/x"], ["status", "x"]])
+def test_a_wrong_call_says_how(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(arguments) == 2
+    assert "linuxha-sync run" in capsys.readouterr().err
+
+
+def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster = Cluster(tmp_path, entries=[{"name": "x", "path": f"{tmp_path}/x", "kind": "file"}], links=[])
+    layout = cluster["a"].layout
+    for name, value in (("STATE", layout.state), ("RUN", layout.run), ("SETTINGS", layout.settings)):
+        monkeypatch.setenv(f"LINUXHA_SYNC_{name}", str(value))
+    (tmp_path / "x").write_text("1")
+    (tmp_path / "x").chmod(0o644)
+    assert program.main(["check"]) == 0
+    assert program.main(["run", "--cause", "test"]) == 0
+    capsys.readouterr()
+    assert program.main(["status", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["cause"] == "test" and content["files"][f"{tmp_path}/x"]["state"] == "in_step"
+    assert program.main(["history", "--json", f"{tmp_path}/x"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert program.main(["restore", f"{tmp_path}/x", "nosuch"]) == 1
+    layout.settings.write_text('{"node": 1}')
+    assert program.main(["check"]) == 2
+    assert "node: 1 is no name" in capsys.readouterr().err

@@ -80,7 +80,7 @@ class Sync:
 
     def file(self, node: str, where: str) -> dict[str, Any]:
         """What a node says of one file."""
-        found = self.status(node).get("files", {}).get(where, {})
+        found = self.status(node).get("files", {}).get(where, {"state": "unknown"})
         assert isinstance(found, dict)
         return found
 

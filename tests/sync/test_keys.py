@@ -11,10 +11,10 @@ import pytest
 from tests.sync.live import Sync
 
 PEER = "203.0.113.66"
-SSH = (
-    "ssh -F none -T -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=yes "
-    "-o UserKnownHostsFile=/etc/linuxha/sync/known_hosts -i /etc/linuxha/sync/id_ed25519"
-)
+ANY_HOST = "ssh -F none -T -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=5 -i /run/stolen-key"
+SSH = f"{ANY_HOST} -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/etc/linuxha/sync/known_hosts"
+# ssh takes the first value of an option.
+TRUSTING = f"{ANY_HOST} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
 KEY = f"{SSH} -p 8730 linuxha-sync@{PEER}"
 REFUSED = [
     "id",
@@ -34,6 +34,12 @@ REFUSED = [
     "/usr/lib/openssh/sftp-server",
     "rrsync -ro /",
 ]
+
+
+@pytest.fixture(autouse=True)
+def stolen(sync: Sync) -> None:
+    """A copy for root, whom ssh lets use no key that a group may read."""
+    sync.exec("fw1", "install", "--mode=600", "/etc/linuxha/sync/id_ed25519", "/run/stolen-key")
 
 
 def attempt(sync: Sync, command: str) -> str:
@@ -73,8 +79,8 @@ def test_everything_else_is_refused_and_logged(sync: Sync, command: str) -> None
     "command",
     [
         f"{SSH} -p 8730 root@{PEER} time",
-        f"{SSH} -p 22 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null linuxha-sync@{PEER} id",
-        f"{SSH} -p 22 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@{PEER} id",
+        f"{TRUSTING} -p 22 linuxha-sync@{PEER} id",
+        f"{TRUSTING} -p 22 root@{PEER} id",
         f"{SSH} -p 8730 -s linuxha-sync@{PEER} sftp",
         f"{SSH} -p 8730 -N -o ExitOnForwardFailure=yes -R 9999:127.0.0.1:22 linuxha-sync@{PEER}",
         # The administrators' network: it does not listen there.

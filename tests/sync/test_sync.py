@@ -55,15 +55,16 @@ def test_the_action_runs_once_where_the_file_came_to(sync: Sync) -> None:
 
 
 def test_what_fails_its_check_stays_out_until_it_is_mended(sync: Sync) -> None:
-    where, good = path("tree", "script"), text()
+    where, good, mended = path("tree", "script"), text(), text()
     sync.write("fw1", where, good)
     sync.wait_text(where, good)
-    sync.write("fw1", where, "if then (\n")
-    sync.wait(lambda: all(sync.file(node, where)["state"] == "refused" for node in ("fw2", "fw3")))
-    assert [sync.read(node, where) for node in ("fw2", "fw3")] == [good, good]
-    assert not sync.status("fw2")["in_step"]
-    mended = text()
-    sync.write("fw1", where, mended)
+    try:
+        sync.write("fw1", where, "if then (\n")
+        sync.wait(lambda: all(sync.file(node, where)["state"] == "refused" for node in ("fw2", "fw3")))
+        assert [sync.read(node, where) for node in ("fw2", "fw3")] == [good, good]
+        assert not sync.status("fw2")["in_step"]
+    finally:
+        sync.write("fw1", where, mended)
     sync.wait_text(where, mended)
     sync.wait_in_step()
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "roles" / "config_sync" / "files"))
+importlib.import_module("linuxha_sync.run")
 
 
 @pytest.fixture(autouse=True)
 def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test cuts the power: what is on the disk already makes no difference here but for the time."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
+    monkeypatch.setattr(sys.modules["linuxha_sync.run"], "QUIET_S", 0.0)
 
 
 @pytest.fixture(autouse=True)

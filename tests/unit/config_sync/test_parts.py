@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 from linuxha_sync import main as program
-from linuxha_sync import status
+from linuxha_sync import run, status
 from linuxha_sync.fetch import PeerError, Peers, ssh
 from linuxha_sync.layout import SyncError, locked
 from linuxha_sync.scan import RACY_NS, Cache, Key
@@ -64,7 +65,7 @@ def test_the_second_address_is_tried(tmp_path: Path) -> None:
 def test_an_answer_that_makes_no_sense(tmp_path: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     node = Cluster(tmp_path)["a"]
     peers = Peers(program.read_settings(node.layout), node.store())
-    monkeypatch.setattr(peers, "command", lambda address, words: said)
+    monkeypatch.setattr(peers, "command", lambda address, words, hurry: said)
     with pytest.raises(PeerError, match="makes no sense"):
         peers.greet(Peer("b", ("192.0.2.2",)))
 
@@ -160,3 +161,49 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     layout.settings.write_text('{"node": 1}')
     assert program.main(["check"]) == 2
     assert "node: 1 is no name" in capsys.readouterr().err
+
+
+def test_who_answers_does_not_wait_for_who_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "PATIENCE_S", 0.3)
+    cluster = Cluster(tmp_path, "abc")
+    cluster["b"].write(FILE, "x")
+    cluster["b"].run()
+    cluster.slow = {"c": 1.5}
+    came: list[float] = []
+    began = time.monotonic()
+    assert cluster["a"].run(lambda what, where: came.append(time.monotonic() - began) if what == "swap" else None) == 0
+    assert came and came[0] < 1.4
+    assert cluster["a"].status()["peers"]["c"]["reached"]  # it was heard all the same
+
+
+def test_a_file_that_is_being_written_is_published_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "QUIET_S", 0.1)
+    cluster = Cluster(tmp_path, links=[])
+    node = cluster["a"]
+    node.write(FILE, "first ")
+    slept: list[float] = []
+    real = time.sleep
+
+    def sleep(seconds: float) -> None:
+        if not slept:
+            with node.path(FILE).open("a") as file:
+                file.write("half")
+        slept.append(seconds)
+        real(seconds)
+
+    monkeypatch.setattr(run.time, "sleep", sleep)
+    published: list[str] = []
+    node.run(lambda what, where: published.append(where) if what == "rename" and "export/manifest" in where else None)
+    assert node.manifest()[FILE]["size"] == len("first half")
+    assert slept and len(published) == 1
+
+
+def test_a_peer_that_was_away_is_asked_in_a_hurry(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.connect("a")
+    cluster["a"].run()
+    peers = Peers(program.read_settings(cluster["a"].layout), cluster["a"].store())
+    assert json.loads((cluster["a"].layout.run / "last.json").read_text())["away"] == ["b"]
+    assert "ConnectTimeout=1" in peers.hurried and "ConnectTimeout=3" in peers.shell

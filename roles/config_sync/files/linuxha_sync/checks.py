@@ -12,7 +12,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Set, Tuple
 
 from .settings import DRAFT, Entry
 from .store import Install, Store, own
@@ -154,9 +154,10 @@ class Actions:
         for name in names:
             self.pending.pop(name, None)
 
-    def run(self, entries: Sequence[Entry], now: str) -> None:
+    def run(self, entries: Sequence[Entry], due: Set[str], now: str) -> None:
+        """Those that are due. One that fails stays pending, for the next run."""
         known = {entry.name: entry for entry in entries}
-        for name in sorted(self.pending):
+        for name in sorted(due & set(self.pending)):
             entry = known.get(name)
             if entry is None or not entry.action:
                 del self.pending[name]

@@ -15,7 +15,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from . import manifest
 from .decide import Clock
@@ -56,12 +56,12 @@ class Answer:
         return self.reached and not self.problem
 
 
-def ssh(settings: Settings) -> List[str]:
+def ssh(settings: Settings, connect_s: int = CONNECT_S) -> List[str]:
     """The remote shell: nothing of the user's or the system's configuration, and no question ever."""
     options = {
         "BatchMode": "yes",
         "ClearAllForwardings": "yes",
-        "ConnectTimeout": str(CONNECT_S),
+        "ConnectTimeout": str(connect_s),
         "ControlPath": "none",
         "GlobalKnownHostsFile": "/dev/null",
         "IdentitiesOnly": "yes",
@@ -79,6 +79,9 @@ class Peers:
     def __init__(self, settings: Settings, store: Store, shell: Optional[Sequence[str]] = None):
         self.settings, self.store = settings, store
         self.shell = list(shell) if shell is not None else ssh(settings)
+        self.hurried = list(shell) if shell is not None else ssh(settings, 1)
+        # Peers that did not answer the last time: nobody waits long for them.
+        self.away: Set[str] = set()
 
     def run(self, argv: Sequence[str], timeout: float, limit: int) -> str:
         # No file may grow beyond what is allowed, whatever the peer claims.
@@ -106,8 +109,9 @@ class Peers:
             raise PeerError(said or f"{argv[0]}: exit status {done.returncode}")
         return str(done.stdout[:65536], "utf-8", "replace")
 
-    def command(self, address: str, words: str) -> str:
-        return self.run([*self.shell, address, words], CONNECT_S + ANSWER_S, 1 << 20)
+    def command(self, address: str, words: str, hurry: bool = False) -> str:
+        shell = self.hurried if hurry else self.shell
+        return self.run([*shell, address, words], CONNECT_S + ANSWER_S, 1 << 20)
 
     def copy(self, address: str, names: Sequence[str], into: Path, limit: int) -> None:
         """Files of the export of a peer. Plain files only: rsync leaves out whatever else is there."""
@@ -133,7 +137,7 @@ class Peers:
         for address in peer.addresses:
             before, began = time.time_ns(), time.monotonic_ns()
             try:
-                said = self.command(address, "time").split()
+                said = self.command(address, "time", peer.name in self.away).split()
             except PeerError as error:
                 problems.append(f"{address}: {error}")
                 continue

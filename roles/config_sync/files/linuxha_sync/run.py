@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import decide, status, versions
 from .checks import Actions, Checker, split
@@ -22,6 +22,11 @@ from .settings import Entry, Peer, Settings
 from .store import Changed, Install, Store, instant, used
 
 PASSES = 5
+# How long those who answer wait for one who does not.
+PATIENCE_S = 1.0
+# A file that changed this shortly ago may be half written; so it is looked at again, but not for ever.
+QUIET_S = 0.1
+QUIET_LOOKS = 5
 Clock = Callable[[], int]
 
 
@@ -34,29 +39,40 @@ class Run:
         self.unsettled = False
         self.taken: List[str] = []
         self.notified: Dict[str, str] = {}
+        self.touched: Set[str] = set()
+        workers = max(1, 2 * len(settings.peers))
+        self.pool = ThreadPoolExecutor(max_workers=workers)
+        self.asking: Dict[str, Future[Answer]] = {}
+        self.telling: Dict[str, Future[str]] = {}
 
     def whole(self, cause: str) -> int:
         """Returns the exit status. The status is written also when the run could not be ended."""
         began, error = time.monotonic(), ""
+        last = read_json(self.store.layout.run / "last.json")
+        self.peers.away = {str(name) for name in last.get("away", [])}
         try:
             self.empty_wanted()
             self.store.ensure()
             state = self.store.heal(self.store.load(), self.now_ns())
-            for _number in range(PASSES):
+            actions = Actions(self.store)
+            due = set(actions.pending)  # what a run before could not do
+            for number in range(PASSES):
                 self.again = False
-                state = self.once(state)
+                state = self.once(state, actions, PATIENCE_S if number == 0 else None)
+                actions.run(self.settings.entries, due | self.touched, instant(self.now_ns()))
+                due = set()
                 if not self.again and self.look(state)[0] == state:
                     break
             else:
                 self.report.problems.append(f"files changed during each of {PASSES} looks; the next run goes on")
-            # Once, however many looks it took; what a crash left over is done too.
-            actions = Actions(self.store)
-            actions.run(self.settings.entries, instant(self.now_ns()))
             content = status.document(self.settings.node, self.report, self.answers, published(state), actions.results)
             status.write(self.store, content, self.now_ns())
         except (SyncError, OSError) as problem:
             error = str(problem)
-        before = read_json(self.store.layout.run / "last.json").get("peers", {})
+        finally:
+            self.pool.shutdown()
+        self.notified = {name: future.result() or "told" for name, future in self.telling.items()}
+        before = last.get("peers", {})
         last = {
             "last_run": instant(self.now_ns()),
             "cause": cause,
@@ -64,6 +80,7 @@ class Run:
             "taken": self.taken,
             "notified": self.notified,
             "error": error,
+            "away": sorted(name for name, answer in self.answers.items() if not answer.reached),
             "peers": status.clocks(self.answers, before if isinstance(before, dict) else {}, self.now_ns()),
         }
         status.write_last(self.store.layout, last)
@@ -97,41 +114,59 @@ class Run:
         known = {entry.path for entry in self.settings.entries}
         return replace(seen, entries=known - (scan.absent - seen.entries)), scan
 
-    def once(self, state: State) -> State:
-        self.report = status.Report()
+    def quiet(self, state: State) -> Tuple[State, Scan]:
+        """A look at files that nobody is just writing."""
+        for _number in range(QUIET_LOOKS):
+            seen, scan = self.look(state)
+            changed = [path for path in scan.keys if seen.files.get(path) != state.files.get(path)]
+            if all(scan.keys[path][4] + int(QUIET_S * 1e9) <= self.now_ns() for path in changed):
+                break
+            time.sleep(QUIET_S)
+        return seen, scan
+
+    def once(self, state: State, actions: Actions, patience: Optional[float]) -> State:
+        self.report, self.touched = status.Report(), set()
         before = published(state)
-        seen, scan = self.look(state)
+        seen, scan = self.quiet(state)
         seen = self.store.prune(seen, self.now_ns())
         self.store.save(seen)
         own = published(seen)
-        with ThreadPoolExecutor(max_workers=max(2, 2 * len(self.settings.peers))) as pool:
-            told = self.tell(pool, self.settings.peers) if own != before else None
-            self.answers = dict(
-                zip((peer.name for peer in self.settings.peers), pool.map(self.peers.ask, self.settings.peers))
-            )
-            if told is not None:
-                self.notified.update(told())
+        if own != before:
+            self.tell(peer for peer in self.settings.peers if peer.name not in self.peers.away)
+        self.ask(patience)
         for path, reason in scan.problems.items():
             self.report.file(path, status.REFUSED, f"{reason}; this node neither publishes nor replaces it")
         decisions = self.decide(seen, scan)
-        after = self.apply(seen, scan, decisions)
+        after = self.apply(seen, scan, decisions, actions)
         for path in decisions:
             if path not in self.report.files and path in after.files and not after.files[path].deleted:
                 self.report.file(path, status.IN_STEP, "", after.files[path], after.files[path].by)
         if published(after) != own:
-            late = [
+            self.tell(
                 answer.peer
                 for answer in self.answers.values()
                 if answer.usable and decide.behind(published(after), answer.files)
-            ]
-            with ThreadPoolExecutor(max_workers=max(1, len(late))) as pool:
-                self.notified.update(self.tell(pool, late)())
+            )
         self.store.clean(used(after.files))
         return after
 
-    def tell(self, pool: ThreadPoolExecutor, peers: Sequence[Peer]) -> Callable[[], Dict[str, str]]:
-        waiting = {peer.name: pool.submit(self.peers.notify, peer) for peer in peers}
-        return lambda: {name: future.result() or "told" for name, future in waiting.items()}
+    def tell(self, peers: Iterable[Peer]) -> None:
+        """In the background. Who was away looks for itself when it comes back."""
+        for peer in peers:
+            self.telling[peer.name] = self.pool.submit(self.peers.notify, peer)
+
+    def ask(self, patience: Optional[float]) -> None:
+        """Asks all; who has not answered after `patience` is heard in another pass."""
+        for peer in self.settings.peers:
+            if peer.name not in self.asking:
+                self.asking[peer.name] = self.pool.submit(self.peers.ask, peer)
+        wait(self.asking.values(), timeout=patience)
+        for peer in self.settings.peers:
+            if self.asking[peer.name].done():
+                self.answers[peer.name] = self.asking.pop(peer.name).result()
+            else:
+                self.again = True
+                self.answers[peer.name] = Answer(peer, problem="has not answered yet")
 
     # --- what is to be done ------------------------------------------------------------------------------------------
     def decide(self, state: State, scan: Scan) -> Dict[str, Decision]:
@@ -184,7 +219,7 @@ class Run:
         return None
 
     # --- doing it ----------------------------------------------------------------------------------------------------
-    def apply(self, state: State, scan: Scan, decisions: Mapping[str, Decision]) -> State:
+    def apply(self, state: State, scan: Scan, decisions: Mapping[str, Decision], actions: Actions) -> State:
         files, installs = dict(state.files), []
         rivals: Dict[str, Dict[str, int]] = {}
         missing = set(state.missing)
@@ -202,7 +237,7 @@ class Run:
             elif path in missing:
                 self.report.file(path, status.WAITING, "is missing here, and no peer has it", decision.version)
         recorded = State(files, missing, rivals, state.entries)
-        actions, checker = Actions(self.store), Checker(self.store)
+        checker = Checker(self.store)
         ready = self.checked(checker, self.brought(installs, decisions))
         checker.save()
         done = self.put(recorded, ready, actions) if ready else recorded
@@ -271,7 +306,7 @@ class Run:
             drafted += items
         fresh = actions.plan([entry for entry, _items in split(drafted)], instant(self.now_ns()))
         self.store.flush()
-        files, missing, touched = dict(state.files), set(state.missing), set()
+        files, missing = dict(state.files), set(state.missing)
         for item in drafted:
             try:
                 self.store.swap(item, self.now_ns())
@@ -286,14 +321,14 @@ class Run:
                 continue
             files[item.path] = item.version
             missing.discard(item.path)
-            touched.add(item.entry.name)
+            self.touched.add(item.entry.name)
             self.taken.append(item.path)
             try:
                 self.store.settled(item, self.now_ns())
             except (SyncError, OSError) as error:
                 self.unsettled = True
                 self.report.problems.append(f"{item.path}: what was replaced is still beside it: {error}")
-        actions.drop([name for name in fresh if name not in touched])
+        actions.drop([name for name in fresh if name not in self.touched])
         return State(files, missing, state.rivals, state.entries)
 
 

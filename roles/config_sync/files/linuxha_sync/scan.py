@@ -30,7 +30,7 @@ class Scan:
     entries: Dict[str, str] = field(default_factory=dict)
     # Files that are there and are not published, and why.
     problems: Dict[str, str] = field(default_factory=dict)
-    # Declared directories that are not there: nothing counts as deleted below them.
+    # Entries whose directory is not there: nothing of them counts as deleted.
     absent: Set[str] = field(default_factory=set)
 
 
@@ -109,6 +109,7 @@ class Scanner:
         try:
             parent = os.open(self.root + posixpath.dirname(entry.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
+            self.result.absent.add(entry.path)
             return
         try:
             self.look(entry, entry.path, posixpath.basename(entry.path), parent)

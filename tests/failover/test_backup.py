@@ -31,7 +31,8 @@ CANARY = "canary" + secrets.token_hex(16)
 # What other parts of the collection keep on their nodes; here the path counts, and that nobody reads it.
 SYNC = "/etc/linuxha/sync/id_ed25519"
 JOURNAL = "/var/lib/linuxha/journal.jsonl"
-THEIRS = "ocf:pacemaker:Dummy"
+# Where Ansible puts its modules unless it is told otherwise.
+ANSIBLE = "/root/.ansible"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ class Watch(threading.Thread):
 
     def __init__(self, pair: Pair, forbidden: list[str]) -> None:
         super().__init__(daemon=True)
-        self.tops = [on_disk(node, "/root/.ansible") for node in pair.nodes.values()]
+        self.tops = [on_disk(node, ANSIBLE) for node in pair.nodes.values()]
         self.forbidden = [word.encode() for word in forbidden]
         self.done = threading.Event()
         self.looks = 0
@@ -150,8 +151,8 @@ def test_the_watch_sees_what_it_is_for(pacemaker: Pair) -> None:
     watch.start()
     try:
         node.exec("sh", "-c", f"sleep 2; : {CANARY}")
-        node.exec("sh", "-c", "install -d ~/.ansible")
-        node.container.exec(["sh", "-c", "cat > ~/.ansible/seen; sleep 1; rm ~/.ansible/seen"], stdin=CANARY)
+        node.exec("install", "-d", ANSIBLE)
+        node.container.exec(["sh", "-c", f"cd {ANSIBLE} && cat > seen; sleep 1; rm seen"], stdin=CANARY)
     finally:
         watch.done.set()
         watch.join()

@@ -50,11 +50,17 @@ def pair(flapping: Pair) -> Pair:
 
 
 def settled(pair: Pair) -> None:
-    for node in pair.nodes.values():
-        node.exec("linuxha-journal", "release")
+    def calm() -> bool:
+        for node in pair.nodes.values():
+            node.exec("linuxha-journal", "release")
+        return not any(damping(node)["moves"] for node in pair.nodes.values())
+
     first = next(iter(pair.nodes.values()))
+    calm()
     wait(lambda: pair.wait_steady().name == first.name, 60, interval=0.5)
-    wait(lambda: not damping(first)["moves"], 10)
+    # Lines that are a moment late count as well.
+    wait(calm, 30, interval=3)
+    wait(calm, 30, interval=3)
 
 
 def entries(node: NodeHost) -> list[Mapping[str, Any]]:

@@ -147,6 +147,10 @@ def is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
+def is_anything(value: object) -> bool:
+    return True
+
+
 def is_name(value: object) -> bool:
     return text(value, NAME)
 
@@ -198,7 +202,6 @@ def objects(document: Dict[str, Any], key: str, problems: List[str]) -> List[Tup
 
 def parse_entry(document: Dict[str, Any], where: str, default: str, problems: List[str]) -> Entry:
     read = Reader(document, where, problems)
-    anything = lambda value: True  # noqa: E731 - a name for the next two lines
     argv = "is no program with its arguments"
     entry = Entry(
         name=read.need("name", is_name, "is no name", "?"),
@@ -206,7 +209,7 @@ def parse_entry(document: Dict[str, Any], where: str, default: str, problems: Li
         kind=read.need("kind", lambda value: value in KINDS, f"is none of {', '.join(KINDS)}", "file"),
         conflict=read.get("conflict", lambda value: value in POLICIES, f"is none of {', '.join(POLICIES)}", default),
         delete=read.get("delete", is_flag, "is neither true nor false", False),
-        exclude=read.words("exclude", anything, "patterns"),
+        exclude=read.words("exclude", is_anything, "patterns"),
         check=tuple(read.get("check", is_program, argv, ())),
         action=tuple(read.get("action", is_program, argv, ())),
         owners=read.words("owners", is_account, "accounts", ("root",)),

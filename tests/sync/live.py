@@ -109,9 +109,17 @@ class Sync:
         self.run()
         self.wait(lambda: all(self.status(node)["in_step"] for node in self.nodes))
 
-    def alone(self, node: str) -> Sequence[str]:
-        """The other nodes."""
-        return [other for other in self.nodes if other != node]
+    def converge(self, condition: Callable[[], bool]) -> None:
+        """Runs on all nodes until the condition holds: what one node learns late goes on with the next round."""
+
+        def after_a_round() -> bool:
+            self.run()
+            return condition()
+
+        self.wait(after_a_round)
+
+    def converge_text(self, where: str, text: str) -> None:
+        self.converge(lambda: all(self.read(node, where) == text for node in self.nodes))
 
     def pause(self) -> None:
         """Nothing runs by itself; the peers still answer."""

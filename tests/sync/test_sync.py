@@ -114,44 +114,38 @@ def conflict(sync: Sync, where: str) -> tuple[str, str]:
     """fw1 changes a file, and later fw2 the same one."""
     base, old, new = text(), text(), text()
     sync.write("fw1", where, base)
-    sync.run()
-    sync.run()
-    assert [sync.read(node, where) for node in sync.nodes] == [base] * 3
+    sync.converge_text(where, base)
     sync.write("fw1", where, old)
     sync.exec("fw1", "touch", "--date=-60 seconds", where)
     sync.write("fw2", where, new)
-    sync.run()
-    sync.run()
     return old, new
 
 
 def test_the_later_of_two_changes_wins(paused: Sync) -> None:
     where = path("newest", "both")
     old, new = conflict(paused, where)
-    assert [paused.read(node, where) for node in paused.nodes] == [new] * 3
+    paused.converge_text(where, new)
     # The other one is not lost.
     kept = paused.exec("fw1", "linuxha-sync", "history", where)
     version = next(line.split()[0] for line in kept.splitlines())
     paused.exec("fw1", "linuxha-sync", "restore", where, version)
-    paused.run("fw2", "fw3")
-    assert [paused.read(node, where) for node in paused.nodes] == [old] * 3
+    paused.converge_text(where, old)
 
 
 def test_the_primary_wins(paused: Sync) -> None:
     where = path("primary", "both")
     old, _new = conflict(paused, where)
-    assert [paused.read(node, where) for node in paused.nodes] == [old] * 3
+    paused.converge_text(where, old)
 
 
 def test_two_changes_stay_until_an_operator_decides(paused: Sync) -> None:
     where = path("refuse", "both")
     old, new = conflict(paused, where)
+    paused.converge(lambda: all(paused.file(node, where)["state"] == "conflict" for node in ("fw1", "fw2")))
     assert (paused.read("fw1", where), paused.read("fw2", where)) == (old, new)
-    assert paused.file("fw1", where)["state"] == "conflict"
     assert not paused.status("fw2")["in_step"]
     paused.exec("fw2", "linuxha-sync", "restore", where, "current")
-    paused.run()
-    assert [paused.read(node, where) for node in paused.nodes] == [new] * 3
+    paused.converge_text(where, new)
 
 
 @pytest.fixture
@@ -167,11 +161,11 @@ def wrong_clock(paused: Sync) -> Iterator[Sync]:
 def test_a_wrong_clock_decides_nothing(wrong_clock: Sync) -> None:
     where = path("newest", "clock")
     old, new = conflict(wrong_clock, where)
+    wrong_clock.converge(lambda: wrong_clock.file("fw1", where)["state"] == "conflict")
     assert (wrong_clock.read("fw1", where), wrong_clock.read("fw2", where)) == (old, new)
     assert wrong_clock.status("fw1")["peers"]["fw2"]["skew_s"] > 290
-    assert wrong_clock.file("fw1", where)["state"] == "conflict"
     wrong_clock.exec("fw2", "linuxha-sync", "restore", where, "current")
-    wrong_clock.run()
+    wrong_clock.converge_text(where, new)
 
 
 def test_a_peer_that_was_away_catches_up(sync: Sync) -> None:

@@ -242,3 +242,25 @@ def test_a_file_that_was_edited_since_the_scan_is_not_replaced(tmp_path: Path) -
     assert cluster["b"].run(edit) == 0
     assert cluster["b"].read(FILE) == "mine\n" and cluster["b"].state(FILE) == "conflict"
     assert cluster["b"].read(FIRST) == LATER[FIRST]
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    """Such as a mount point, which rename(2) refuses."""
+    cluster = prepared(tmp_path)
+
+    def busy(what: str, where: str) -> None:
+        if what == "swap" and where == FILE:
+            raise OSError(errno.EBUSY, "Device or resource busy", where)
+
+    assert cluster["b"].run(busy) == 0
+    assert cluster["b"].read(FILE) == OLD[FILE] and "busy" in cluster["b"].status()["files"][FILE]["reason"]
+    assert not list(Path(cluster["b"].layout.root).rglob(".linuxha-sync-*"))
+    assert cluster["b"].read(FIRST) == LATER[FIRST]
+    assert cluster["b"].run() == 0 and cluster["b"].read(FILE) == LATER[FILE]
+
+
+def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
+    cluster = prepared(tmp_path)
+    (cluster["b"].layout.state / "journal.json").write_text('{"items": [{"path": "/etc/x"}]}')
+    assert cluster["b"].run() == 1
+    assert "journal.json" in cluster["b"].status()["problems"][0]

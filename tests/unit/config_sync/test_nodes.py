@@ -224,6 +224,34 @@ def test_refused_until_somebody_edits_or_chooses(tmp_path: Path, choice: str, ou
     assert all(node.status()["in_step"] for node in cluster.nodes.values())
 
 
+def test_files_that_differed_before_anybody_counted_stay_as_well(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "abc", conflict="refuse")
+    for name in "abc":
+        cluster[name].write(FILE, f"from {name}")
+    cluster.round(2)
+    assert cluster.contents(FILE) == ["from a", "from b", "from c"]
+    for node in cluster.nodes.values():
+        assert node.state(FILE) == "conflict" and not node.status()["problems"]
+    cluster["b"].write(FILE, "chosen")
+    cluster["b"].run()
+    cluster.round(2)
+    assert cluster.contents(FILE) == ["chosen"] * 3
+
+
+def test_a_conflict_among_peers_of_which_one_is_refused_ends_the_run(tmp_path: Path) -> None:
+    check = ["/bin/sh", "-c", '! grep -q bad "$0"', "{file}"]
+    cluster = Cluster(tmp_path, "abc", one(check=check), conflict="refuse")
+    cluster["a"].write(FILE, "common")
+    cluster.round(2)
+    for name in "ab":
+        cluster.connect()
+        cluster[name].write(FILE, f"bad {name}")
+        cluster[name].run()
+    cluster.connect("a", "b", "c")
+    assert cluster["c"].run() == 0
+    assert cluster["c"].read(FILE) == "common" and not cluster["c"].status()["problems"]
+
+
 def test_equal_edits_are_no_conflict(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, conflict="refuse")
     apart(cluster, ("same", 2_000), ("same", 3_000))

@@ -131,12 +131,16 @@ def observe(state: State, found: Found, entries: Mapping[str, str], deletes: Set
             files[path] = replace(new, by=node, vector={})
         elif new is not None:
             files[path] = edited(state, path, new, node, now_s)
-    rivals = {
+    return State(files, missing, unresolved(files, state.rivals), state.entries | set(entries.values()))
+
+
+def unresolved(files: Files, rivals: Mapping[str, Dict[str, int]]) -> Dict[str, Dict[str, int]]:
+    """The rivals that the version here neither follows nor precedes."""
+    return {
         path: vector
-        for path, vector in state.rivals.items()
+        for path, vector in rivals.items()
         if path in files and versions.compare(files[path].vector, vector) == versions.CONCURRENT
     }
-    return State(files, missing, rivals, state.entries | set(entries.values()))
 
 
 # --- two versions ----------------------------------------------------------------------------------------------------

@@ -158,7 +158,9 @@ class Peers:
         try:
             answer.address, answer.clock, digest = self.greet(peer)
             if digest == "-":
-                return answer  # it has not run yet
+                # What it has it has not said: nobody may conclude that it has nothing.
+                answer.problem = "has not run yet"
+                return answer
             data = read_regular(self.known(peer), manifest.MAX_BYTES)
             if data is None or hashlib.sha256(data).hexdigest() != digest:
                 data = self.manifest(peer, answer.address)

@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 from typing import Any, Dict, List
 
-from . import versions
 from .checks import Actions, Checker
-from .decide import Found, State, edited, observe
+from .decide import Found, State, edited, observe, unresolved
 from .layout import SyncError
+from .manifest import Version
 from .scan import Scanner
 from .settings import Settings
 from .store import Changed, Install, Store, instant
@@ -86,10 +86,6 @@ def restore(settings: Settings, store: Store, path: str, identity: str) -> None:
     store.note("journal.json", {})
 
 
-def without_rivals(state: State, path: str, version: Any) -> State:
-    rivals = {
-        other: vector
-        for other, vector in state.rivals.items()
-        if other != path or versions.compare(version.vector, vector) == versions.CONCURRENT
-    }
-    return State({**state.files, path: version}, state.missing - {path}, rivals, state.entries)
+def without_rivals(state: State, path: str, version: Version) -> State:
+    files = {**state.files, path: version}
+    return State(files, state.missing - {path}, unresolved(files, state.rivals), state.entries)

@@ -241,6 +241,7 @@ class Run:
         ready = self.checked(checker, self.brought(installs, decisions))
         checker.save()
         done = self.put(recorded, ready, actions) if ready else recorded
+        done = replace(done, rivals=decide.unresolved(done.files, done.rivals))
         self.store.save(done)
         if not self.unsettled:
             self.store.note("journal.json", {})

@@ -382,11 +382,15 @@ class Store:
                 self.step("aside", item.path)
                 remove(item.aside, parent)
                 os.link(name, item.aside, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
-            self.step("swap", item.path)
-            if item.version.deleted:
-                os.unlink(name, dir_fd=parent)
-            else:
-                os.rename(item.draft, name, src_dir_fd=parent, dst_dir_fd=parent)
+            try:
+                self.step("swap", item.path)
+                if item.version.deleted:
+                    os.unlink(name, dir_fd=parent)
+                else:
+                    os.rename(item.draft, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except OSError:
+                remove(item.aside, parent)  # nothing was replaced
+                raise
             self.unsynced.add(Path(self.layout.root + posixpath.dirname(item.path)))
 
     def settled(self, item: Install, now_ns: int) -> None:
@@ -416,8 +420,11 @@ class Store:
         items = self.notes("journal.json").get("items", [])
         files = dict(state.files)
         for document in items if isinstance(items, list) else []:
-            path = document["path"]
-            version = manifest.parse_version(document["version"], path)
+            try:
+                path = document["path"]
+                version = manifest.parse_version(document["version"], path)
+            except (ManifestError, KeyError, TypeError) as error:
+                raise SyncError(f"{self.layout.state / 'journal.json'}: {error!r}; move it away") from error
             entry = self.settings.entry(path)
             if entry is None:
                 continue

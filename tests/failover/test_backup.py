@@ -49,7 +49,7 @@ def pacemaker() -> Iterator[Pair]:
             f'<primitive id="theirs" class="ocf" provider="pacemaker" type="Dummy"><instance_attributes id="theirs-p">'
             f'<nvpair id="theirs-fake" name="fake" value="{CANARY}"/></instance_attributes></primitive>'
         )
-        node = next(iter(pair.nodes.values()))
+        node, *_others = pair.nodes.values()
         node.container.exec(["sh", "-c", 'cibadmin --create --scope resources --xml-text "$(cat)"'], stdin=xml)
         yield pair
 

@@ -24,12 +24,12 @@ def text(value: Child) -> Markup:
     return value if isinstance(value, Markup) else Markup(html.escape(clean(value), quote=True))
 
 
-def tag(name: str, /, *children: Child, **attributes: Child) -> Markup:
+def tag(element: str, /, *children: Child, **attributes: Child) -> Markup:
     """An element. `class_` is the attribute class, `aria_label` is aria-label, `viewBox` stays as it is."""
     words = "".join(f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items())
-    if name in VOID:
-        return Markup(f"<{name}{words}/>")
-    return Markup(f"<{name}{words}>{''.join(text(child) for child in children)}</{name}>")
+    if element in VOID:
+        return Markup(f"<{element}{words}/>")
+    return Markup(f"<{element}{words}>{''.join(text(child) for child in children)}</{element}>")
 
 
 def join(children: list[Markup]) -> Markup:

@@ -34,10 +34,10 @@ USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
 FILE = "/etc/one.conf"
 FOLDER = "/etc/many"
-ENTRIES: list[dict[str, Any]] = [
+ENTRIES: tuple[dict[str, Any], ...] = (
     {"name": "one", "path": FILE, "kind": "file"},
     {"name": "many", "path": FOLDER, "kind": "directory"},
-]
+)
 
 
 class Near(Peers):

@@ -168,12 +168,12 @@ def test_lists_of_rules_without_a_group() -> None:
 def test_in_which_part_of_a_chain_a_rule_is_says_nothing(count: int) -> None:
     """One rule more makes a long chain a tree, and moves others in one that is a tree already."""
     rules = bench.one_pair(count + 1)
-    before, after = (files(bench.variables(found, "203.0.113.0/24")) for found in (rules[:-1], rules))
-    told = differences.changes(before, after)
+    shorter, longer = (files(bench.variables(found, "203.0.113.0/24")) for found in (rules[:-1], rules))
+    told = differences.changes(shorter, longer)
     assert told[0] == f"new rule rule-{count} (IPv4 and IPv6)"
     assert all("new set" in line for line in told[1:])
-    assert "+" in after["rules.v4"].partition("-A f-")[0]
-    assert set(differences.changes(after, before)) >= {f"rule rule-{count} is gone (IPv4 and IPv6)"}
+    assert "+" in longer["rules.v4"].partition("-A f-")[0]
+    assert set(differences.changes(longer, shorter)) >= {f"rule rule-{count} is gone (IPv4 and IPv6)"}
 
 
 def test_a_chain_that_jumps_in_circles_is_read_to_its_end() -> None:

@@ -210,14 +210,6 @@ def test_what_other_parts_have_noted(change: Callable[[Nodes], None], told: str)
 
 # --- the screen
 
-CASES = {
-    "well": lambda: shown(full()),
-    "dead": dead,
-    "silent": lambda: status.cluster(expectation(), [], FACTS, NOW),
-    "hostile": hostile,
-    "hundreds": lambda: many(),
-}
-
 
 def many() -> dict[str, Any]:
     vips = [f"2001:db8::{number:x}" for number in range(1, 300)]
@@ -225,6 +217,15 @@ def many() -> dict[str, Any]:
     nodes["fw1"]["held"] = vips
     wanted = expectation()
     return shown(nodes, type(wanted)(**{**vars(wanted), "vips": vips, "groups": {"edge": vips}}))
+
+
+CASES = {
+    "well": lambda: shown(full()),
+    "dead": dead,
+    "silent": lambda: status.cluster(expectation(), [], FACTS, NOW),
+    "hostile": hostile,
+    "hundreds": many,
+}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -291,7 +292,7 @@ def test_nothing_breaks_out_of_the_page() -> None:
 
 
 def test_the_control_of_the_test_above(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(markup, "text", lambda value: markup.Markup(value))
+    monkeypatch.setattr(markup, "text", markup.Markup)
     assert "script" in Reader(page(hostile())).elements
 
 

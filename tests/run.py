@@ -128,7 +128,7 @@ def all_steps() -> tuple[Step, ...]:
         molecule("pacemaker", "debian12"),
         molecule("pacemaker", "debian13", full=True),
         molecule("pacemaker_qdevice", "debian12", full=True),
-        molecule("pacemaker_qdevice", "debian13"),
+        molecule("pacemaker_qdevice", "debian13", full=True),
         Step(
             "failover",
             "a live pair: boot, negative controls, connections (the rest: pytest -m full tests/failover)",

@@ -17,8 +17,6 @@ from lab.faults import Faults
 from lab.pair import Pair, wait
 from tests.failover.test_site import history, nowhere, stamp, touched
 
-pytestmark = pytest.mark.full
-
 # With a dead node, from the start of ansible-playbook to its end.
 LIMIT_S = 5.0
 
@@ -73,12 +71,14 @@ def test_a_pair_that_works_and_nothing_is_changed(pair: Pair, show: Show) -> Non
     assert touched(pair) == nowhere(pair)
 
 
+@pytest.mark.full
 def test_check_mode_writes_no_file(pair: Pair, tmp_path: Path) -> None:
     file = tmp_path / "status.html"
     playbook.play(pair.lab, "status", ["--check", "-e", f"firewall_status_html={file}"], show=None)
     assert not file.exists()
 
 
+@pytest.mark.full
 def test_a_stopped_conntrackd_keeps_the_standby_from_taking_over(pair: Pair, show: Show) -> None:
     standby = pair.standby()
     standby.exec("systemctl", "stop", "conntrackd")
@@ -92,6 +92,7 @@ def test_a_stopped_conntrackd_keeps_the_standby_from_taking_over(pair: Pair, sho
     assert any("conntrackd.service: the unit is inactive" in reason for reason in group["takeover"]["why"])
 
 
+@pytest.mark.full
 def test_a_drained_standby_does_not_take_over(pair: Pair, show: Show) -> None:
     standby = pair.standby()
     pair.drain(standby, True)
@@ -134,6 +135,7 @@ def test_one_node_dead(pair: Pair, show: Show) -> None:
     assert found["rules"]["equal"] is None
 
 
+@pytest.mark.full
 def test_a_dead_node_costs_seconds_only(pair: Pair, show: Show) -> None:
     """Apart from the test above, since it needs a quiet machine."""
     with without_power(pair):

@@ -41,8 +41,9 @@ def constraints(pair: Pair) -> str:
 
 
 def standby_of(pair: Pair, node: NodeHost) -> str | None:
-    (found,) = (item for item in status(pair).iter("node") if item.get("name") == node.name and item.get("standby"))
-    return found.get("standby")
+    """None while the one that is asked has no cluster to speak of, as shortly after its boot."""
+    found = [item.get("standby") for item in status(pair).iter("node") if item.get("name") == node.name]
+    return next((standby for standby in found if standby), None)
 
 
 def test_take_and_drop_lose_nothing_and_leave_no_order_behind(pair: Pair) -> None:

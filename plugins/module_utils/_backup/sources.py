@@ -31,7 +31,9 @@ SOURCES = (
     Source("/etc/linuxha/sync", KEYS),
     # A forgotten maintenance must not come back with a machine; how often it moved lately is nothing to keep.
     Source("/var/lib/linuxha", STATE, ("maintenance.json", "damping.json")),
-    Source("/var/lib/linuxha-sync", STATE, ("staging",)),
+    # Old versions only. With its versions back and its files not, a bare machine would take what is installed there for
+    # edits of today, and bring them to the others.
+    Source("/var/lib/linuxha-sync/history", STATE),
     Source("/etc/ssh/ssh_host_*_key", HOST_KEYS),
     Source("/etc/ssh/ssh_host_*_key.pub", HOST_KEYS),
     Source("/etc/linuxha", REFERENCE),

@@ -12,7 +12,7 @@ from .types import ERROR, INFO, WARNING, Answers, Expectation, Finding
 # Of a table that is nearly full the next burst is dropped.
 FULL = 0.9
 # What a takeover goes well without.
-SPARE_UNITS = ("linuxha-conntrackd-watch.service", "corosync-qdevice.service")
+SPARE_UNITS = ("linuxha-conntrackd-watch.service", "linuxha-journal.service", "corosync-qdevice.service")
 
 
 def check_node(cluster: str, node: str, info: Mapping[str, Any]) -> Iterator[Finding]:

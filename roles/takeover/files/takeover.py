@@ -366,8 +366,10 @@ class Worker:
 
     def start(self) -> None:
         self.fd = open_fifo(self.config["fifo"])
-        if self.config["journal_fifo"]:
-            self.journal_fd = open_fifo(self.config["journal_fifo"])
+        # The program is installed before its configuration: a restart in between must not fail.
+        journal = self.config.get("journal_fifo")
+        if journal:
+            self.journal_fd = open_fifo(journal)
         if self.config["gate"]:
             self.gate = self.read_gate()
         self.apply(self.core.start(self.holds_vip(), self.earlier()))

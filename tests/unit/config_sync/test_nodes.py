@@ -345,16 +345,21 @@ def test_links_excluded_and_managed_files_are_left_alone(tmp_path: Path) -> None
     assert sorted(path.name for path in cluster["b"].path(FOLDER).iterdir()) == ["x"]
 
 
-def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path)
+@pytest.mark.parametrize("check", [None, ["/bin/test", "-d", "{directory}"]], ids=["unchecked", "checked"])
+def test_a_link_in_the_way_is_not_followed(tmp_path: Path, check: list[str] | None) -> None:
+    cluster = Cluster(tmp_path, entries=[{**ENTRIES[1], "check": check}])
     outside = tmp_path / "outside"
     outside.mkdir()
+    (outside / "x").write_text("theirs")
     cluster["b"].write(f"{FOLDER}/own", "")
     cluster["b"].path(f"{FOLDER}/sub").symlink_to(outside)
     cluster["a"].write(f"{FOLDER}/sub/x", "x")
     cluster.round(2)
-    assert not list(outside.iterdir())
-    assert cluster["b"].state(f"{FOLDER}/sub/x") == "failed"
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("x", "theirs")]
+    assert cluster["b"].state(f"{FOLDER}/sub/x") == ("refused" if check else "failed")
+    cluster["b"].path(f"{FOLDER}/sub").unlink()
+    cluster.round(2)
+    assert cluster["b"].read(f"{FOLDER}/sub/x") == "x"
 
 
 def test_owners_are_declared(tmp_path: Path) -> None:

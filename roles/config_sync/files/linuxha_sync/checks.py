@@ -55,6 +55,10 @@ def fingerprint(entry: Entry, items: Sequence[Install]) -> str:
     return hashlib.sha256(json.dumps([entry.check, content]).encode()).hexdigest()
 
 
+class InTheWay(Exception):
+    """What stands where a directory of the new file would be. Not remembered: it may be gone with the next run."""
+
+
 class Checker:
     """Refusals are remembered until the content is another."""
 
@@ -84,6 +88,8 @@ class Checker:
             room.mkdir(mode=0o700)
             try:
                 reason = call(self.stage(entry, items, room), CHECK_S)
+            except InTheWay as error:
+                return str(error)
             finally:
                 shutil.rmtree(room, ignore_errors=True)
             reason = reason.replace(f"{room}/", "")
@@ -97,6 +103,8 @@ class Checker:
             copy_tree(Path(self.store.layout.root + entry.path), top)
             for item in items:
                 target = top / item.path[len(entry.path) + 1 :]
+                # The copy has the links of the original, and what is behind them is not a copy.
+                look_at_the_way(top, target)
                 target.unlink(missing_ok=True)
                 if not item.version.deleted:
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +123,13 @@ class Checker:
 
     def save(self) -> None:
         self.store.note("refused.json", dict(self.now))
+
+
+def look_at_the_way(top: Path, target: Path) -> None:
+    for above in target.relative_to(top).parents:
+        found = top / above
+        if above.parts and (found.is_symlink() or (found.exists() and not found.is_dir())):
+            raise InTheWay(f"{found.name}: in the way of it is a symbolic link or a file, and a directory is needed")
 
 
 def copy_tree(source: Path, target: Path) -> None:

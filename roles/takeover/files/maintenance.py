@@ -34,6 +34,8 @@ TIMER = "linuxha-maintenance.timer"
 VRRP = 112
 # Adverts come each second at the latest (profile patient).
 LISTEN_S = 4.0
+# After a boot, silence may mean that a cable or a port of a switch is not ready (spanning tree takes up to 50 s).
+BOOT_S = 90.0
 
 Runner = Callable[[Sequence[str]], Tuple[int, str]]
 
@@ -193,8 +195,9 @@ class Maintenance:
             raise Failed("drain: only keepalived reads the drain file; with Pacemaker order a move (crm_resource)")
         if not self.check:
             _write(self.giving_way, f"{self.uptime() + seconds}\n")
-        self._withdraw(True)
+        # What ends it is there before it begins.
         self._watch()
+        self._withdraw(True)
 
     def ready(self) -> None:
         if self.read() is not None:
@@ -259,6 +262,8 @@ class Maintenance:
     def _last_resort(self) -> None:
         """Where it is allowed the node serves in spite of its maintenance when nobody else is left."""
         if self.config["takeover"] != "last_resort" or self.lifted.exists():
+            return
+        if self.uptime() < BOOT_S:
             return
         if self._others():
             return

@@ -158,14 +158,17 @@ def test_the_end_of_a_switchover_does_not_end_a_maintenance(node: Node) -> None:
     assert node.order("apply")["drained"]
 
 
-@pytest.mark.parametrize(("takeover", "heard", "serves"), [
-    ("never", False, False),
-    ("last_resort", True, False),
-    ("last_resort", False, True),
+@pytest.mark.parametrize(("takeover", "heard", "up", "serves"), [
+    ("never", False, 3600, False),
+    ("last_resort", True, 3600, False),
+    ("last_resort", False, 3600, True),
+    # A switch forwards nothing yet, or the interface is not there.
+    ("last_resort", False, 20, False),
 ])  # fmt: skip
-def test_when_nobody_else_is_left(tmp_path: Path, takeover: str, heard: bool, serves: bool) -> None:
+def test_when_nobody_else_is_left(tmp_path: Path, takeover: str, heard: bool, up: float, serves: bool) -> None:
     node = Node(tmp_path, takeover=takeover)
     node.order("on", None, "", "")
+    node.up = up
     node.heard = heard
     answer = node.order("apply")
     assert (answer["drained"], answer["lifted"]) == (not serves, serves)
@@ -212,6 +215,7 @@ class TestPacemaker:
     def test_when_nobody_else_is_left(self, tmp_path: Path, online: str, standby: str, serves: bool) -> None:
         node = Node(tmp_path, manager="pacemaker", takeover="last_resort")
         node.order("on", None, "", "")
+        node.up = 3600
         node.answers["crm_attribute"] = (0, "on")
         nodes = f'<node name="fw1" online="true"/><node name="fw2" online="{online}" standby="{standby}"/>'
         node.answers["crm_mon"] = (0, f"<pacemaker-result><nodes>{nodes}</nodes></pacemaker-result>")

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,3 +141,15 @@ def with_inventory(lab: Lab, inventory: Path) -> Lab:
     other = Lab(lab.name, lab.holder, lab.inventory, lab.plan)
     other.inventory = replace(lab.inventory, path=inventory)
     return other
+
+
+def damping(node: NodeHost) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(node.exec("cat", "/run/linuxha/damping.json"))
+    return found
+
+
+def calm(pair: Pair) -> bool:
+    """Has the nodes forget how often their role has moved in the tests before; returns whether they have."""
+    for node in pair.nodes.values():
+        node.exec("linuxha-journal", "release")
+    return not any(damping(node)["moves"] for node in pair.nodes.values())

@@ -16,7 +16,7 @@ import yaml
 from lab.faults import Faults
 from lab.hosts import NodeHost
 from lab.pair import Pair, wait
-from tests.failover.live import INVENTORIES, NAME, deployed
+from tests.failover.live import INVENTORIES, NAME, calm, damping, deployed
 
 pytestmark = pytest.mark.full
 
@@ -50,26 +50,16 @@ def pair(flapping: Pair) -> Pair:
 
 
 def settled(pair: Pair) -> None:
-    def calm() -> bool:
-        for node in pair.nodes.values():
-            node.exec("linuxha-journal", "release")
-        return not any(damping(node)["moves"] for node in pair.nodes.values())
-
     first = next(iter(pair.nodes.values()))
-    calm()
+    calm(pair)
     wait(lambda: pair.wait_steady().name == first.name, 60, interval=0.5)
     # Lines that are a moment late count as well.
-    wait(calm, 30, interval=3)
-    wait(calm, 30, interval=3)
+    wait(lambda: calm(pair), 30, interval=3)
+    wait(lambda: calm(pair), 30, interval=3)
 
 
 def entries(node: NodeHost) -> list[Mapping[str, Any]]:
     return [json.loads(line) for line in node.exec("linuxha-journal", "--json").splitlines()]
-
-
-def damping(node: NodeHost) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(node.exec("cat", "/run/linuxha/damping.json"))
-    return found
 
 
 class Since:

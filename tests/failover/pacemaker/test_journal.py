@@ -10,8 +10,8 @@ import pytest
 
 from lab.faults import Faults
 from lab.pair import Pair, wait
-from tests.failover.live import NAME, deployed
-from tests.failover.test_journal import Since, both, damping, described, entries, settled
+from tests.failover.live import NAME, damping, deployed
+from tests.failover.test_journal import Since, both, described, entries, settled
 
 pytestmark = pytest.mark.full
 

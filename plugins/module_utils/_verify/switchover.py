@@ -10,7 +10,7 @@ from typing import Any
 
 from . import ownership
 from .judge import judge
-from .types import ERROR, Answers, Expectation, Finding, Report
+from .types import ERROR, Expectation, Finding, Report
 
 # Units without which connections are lost at most; without the others the node cannot serve.
 _STATES_UNITS = ("conntrackd.service", "linuxha-conntrackd-watch.service")
@@ -89,7 +89,7 @@ def plan(expectation: Expectation, reports: Iterable[Report], wish: Wish, ways: 
         return Plan(refused=tuple(mistakes))
     answers = {report.node: report.info for report in given if report.info is not None}
     groups = ownership.groups_of(expectation)
-    owners = {name: _owner(group, answers) for name, group in groups.items()}
+    owners = {name: ownership.owner_of(group, answers) or "" for name, group in groups.items()}
     wanted = [name for name in groups if wish.group in ("", name)]
     findings = judge(expectation, given)
     lost = [name for name in wanted if not owners[name]]
@@ -144,12 +144,6 @@ def _mistakes(expectation: Expectation, wish: Wish) -> list[Reason]:
         what = f"{wish.take!r} cannot take from itself"
         found.append(Reason("firewall_source", what, "Name another node, or leave firewall_source out."))
     return found
-
-
-def _owner(group: Sequence[str], answers: Answers) -> str:
-    """The node that has all of a group while no other has any."""
-    nodes = [node for node, info in answers.items() if set(group) & set(info["held"])]
-    return nodes[0] if len(nodes) == 1 and set(group) <= set(answers[nodes[0]]["held"]) else ""
 
 
 def _returns(expectation: Expectation, ways: Ways, group: str, target: str) -> Iterator[Reason]:

@@ -8,7 +8,7 @@ Says in rules between zones what cluster_lines, raw_table and filter_table write
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines, services, spans
@@ -46,6 +46,8 @@ class Early:
     stateless: tuple[FlatRule, ...] = ()
     accepted: tuple[FlatRule, ...] = ()
     untracked: tuple[FlatRule, ...] = ()
+    #: Answers of exemptions that are tracked, and pass all the same.
+    answers: tuple[FlatRule, ...] = ()
     echo: tuple[FlatRule, ...] = ()
     #: Known by name and place only.
     raw: tuple[RawRule, ...] = ()
@@ -106,7 +108,8 @@ def of(ruleset: Ruleset, links: Mapping[str, str], node: str) -> Early:
         forged=tuple(_forged(maker)),
         stateless=(*administrators, *_neighbours(maker), *(rule for found in raw for rule in found)),
         accepted=(*administrators, *_housekeeping(maker), *(rule for found in own for rule in found)),
-        untracked=tuple(_untracked(ruleset)),
+        untracked=tuple(each for rule in ruleset.flat.untracked for each in ruleset.exempted(rule)),
+        answers=tuple(each for rule in ruleset.flat.untracked for each in ruleset.left_out(rule)),
         echo=tuple(_echo(maker)),
         raw=ruleset.raw,
     )
@@ -176,13 +179,6 @@ def _forged(maker: _Maker) -> Iterator[FlatRule]:
             }
             here = tuple(dict.fromkeys(name for interface in zone.interfaces for name in maker.at(interface)))
             yield FlatRule(f"bogons {zone.name}", f"bogons of the zone {zone.name}", here, (), matches, "drop")
-
-
-def _untracked(ruleset: Ruleset) -> Iterator[FlatRule]:
-    for rule in ruleset.flat.untracked:
-        back = {family: ruleset.answers(rule, family) for family in rule.matches}
-        yield rule
-        yield replace(rule, from_zones=rule.to_zones, to_zones=rule.from_zones, matches=back)
 
 
 def _echo(maker: _Maker) -> Iterator[FlatRule]:

@@ -40,8 +40,11 @@ def filter_table(ruleset: Ruleset, sets: SetBook, family: int) -> Table:
     lines = Lines(table, sets, family)
     for clamp in ruleset.clamps:
         _clamp(lines, ruleset, clamp)
-    for rule in ruleset.flat.untracked:
-        _untracked(lines, ruleset, rule)
+    untracked = ruleset.flat.untracked
+    for rule in (each for written in untracked for each in ruleset.exempted(written)):
+        _stateless(lines, ruleset, rule, "-m conntrack --ctstate UNTRACKED")
+    for rule in (each for written in untracked for each in ruleset.left_out(written)):
+        _stateless(lines, ruleset, rule)
     for chain in HOOKS:
         _states(table, chain)
     extras.add_raw(table, ruleset.raw, family)
@@ -143,19 +146,14 @@ def _clamp(lines: Lines, ruleset: Ruleset, clamp: Clamp) -> None:
             _lead(lines, way, clamp.name, f"-j TCPMSS {size}", "-p tcp -m tcp --tcp-flags SYN,RST SYN")
 
 
-def _untracked(lines: Lines, ruleset: Ruleset, rule: FlatRule) -> None:
-    """What the raw table has exempted: accepted in both directions, since no state tells an answer from a question."""
+def _stateless(lines: Lines, ruleset: Ruleset, rule: FlatRule, more: str = "") -> None:
+    """One direction of an exemption: no state tells an answer from a question."""
     found = rule.matches.get(lines.family)
     if found is None:
         return
     for way in ways(ruleset.flat_zones):
         source, target = way.names
-        for packets, here in (
-            (found, source in rule.from_zones and target in rule.to_zones),
-            (ruleset.answers(rule, lines.family), source in rule.to_zones and target in rule.from_zones),
-        ):
-            inside = way.narrow(packets, lines.family) if here else None
-            for interfaces in way.interfaces() if inside else ():
-                if inside:
-                    more = "-m conntrack --ctstate UNTRACKED"
-                    lines.table.extend(way.hook, lines.simple(inside, rule.name, "-j ACCEPT", interfaces, more))
+        inside = way.narrow(found, lines.family) if source in rule.from_zones and target in rule.to_zones else None
+        if inside is not None:
+            for interfaces in way.interfaces():
+                lines.table.extend(way.hook, lines.simple(inside, rule.name, "-j ACCEPT", interfaces, more))

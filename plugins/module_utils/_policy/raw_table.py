@@ -19,7 +19,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset i
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.services import helper_families
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets import SetBook
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table import Table
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ways import arriving, ways
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ways import arriving, leaving, ways
 
 _HOOKS = {"input": "PREROUTING", "raw_prerouting": "PREROUTING", "output": "OUTPUT", "raw_output": "OUTPUT"}
 NOTRACK = "-j CT --notrack"
@@ -68,17 +68,16 @@ def _sources(table: Table, ruleset: Ruleset, sets: SetBook, family: int) -> None
 
 
 def _untracked(lines: Lines, ruleset: Ruleset) -> None:
-    for rule in ruleset.flat.untracked:
-        found = rule.matches.get(lines.family)
-        if found is None:
+    zones = {zone.name: zone for zone in ruleset.flat_zones}
+    for rule in (each for written in ruleset.flat.untracked for each in ruleset.exempted(written)):
+        packets = rule.matches.get(lines.family)
+        if packets is None:
             continue
-        for names, packets, others in (
-            (rule.from_zones, found, rule.to_zones),
-            (rule.to_zones, ruleset.answers(rule, lines.family), rule.from_zones),
-        ):
-            for hook, way, inside in _first_hook(lines, ruleset, names, packets):
-                end = _end(others) if hook == "PREROUTING" else ""
-                lines.table.extend(hook, lines.simple(inside, rule.name, NOTRACK, way, end))
+        for way, inside in arriving(zones, rule.from_zones, packets, lines.family):
+            lines.table.extend("PREROUTING", lines.simple(inside, rule.name, NOTRACK, way, _end(rule.to_zones)))
+        if FIREWALL in rule.from_zones:
+            for way, inside in leaving(zones, rule.to_zones, packets, lines.family):
+                lines.table.extend("OUTPUT", lines.simple(inside, rule.name, NOTRACK, way))
 
 
 def _end(zones: Sequence[str]) -> str:

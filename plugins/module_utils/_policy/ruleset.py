@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Optional
@@ -21,7 +21,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy import (
     zones,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.addresses import Sets
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Net
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     FIREWALL,
     Clamp,
@@ -92,21 +92,54 @@ class Ruleset:
             self.clamps,
         )
 
-    def answers(self, rule: FlatRule, family: int) -> Match:
-        """What goes back to those whom an exemption lets ask.
+    def exempted(self, rule: FlatRule) -> Iterator[FlatRule]:
+        """What an exemption takes out of connection tracking: what it matches, and the answers.
 
-        Before the route is known nobody can tell in which zone it ends. Without a source in the rule it would be all
-        that the asked one sends from this service, so what is in networks of other zones is left out. The firewall
-        has addresses in networks of every zone.
+        Before the route is known nobody can tell in which zone a forwarded answer ends. Without a source in the rule
+        it would be all that the asked one sends from this service, so what is in networks of other zones is left out.
+        The way of what ends at the firewall, or comes from it, is known.
         """
-        found = mirrored(rule.matches[family])
-        if FIREWALL in rule.from_zones or not spans.is_full(found.destination, family):
-            return found
-        nets: dict[bool, list[Net]] = {True: [], False: []}
-        for zone in self.zones:
-            nets[zone.name in rule.from_zones] += zone.networks
-        here, elsewhere = (translations.sets_of(nets[inside]).of(family) for inside in (True, False))
-        return replace(found, destination=spans.subtract(found.destination, spans.subtract(elsewhere, here)))
+        yield rule
+        back = _answers(rule)
+        known = {family: self._to_askers(rule, match, family) for family, match in back.matches.items()}
+        if known == back.matches:
+            yield back
+            return
+        askers, asked = _without_firewall(rule.from_zones), _without_firewall(rule.to_zones)
+        if asked and askers:
+            yield replace(back, from_zones=asked, to_zones=askers, matches=known)
+        if FIREWALL in rule.from_zones:
+            yield replace(back, to_zones=(FIREWALL,))
+        if FIREWALL in rule.to_zones and askers:
+            yield replace(back, from_zones=(FIREWALL,), to_zones=askers)
+
+    def left_out(self, rule: FlatRule) -> Iterator[FlatRule]:
+        """Answers that stay tracked although they may be for somebody who was let ask, and pass whatever their state.
+
+        The hosts of a zone without networks may be anywhere, also in networks of other zones. Behind the route the
+        interface tells.
+        """
+        back = _answers(rule)
+        for family, match in back.matches.items():
+            rest = spans.subtract(match.destination, self._to_askers(rule, match, family).destination)
+            somewhere = tuple(
+                zone.name
+                for zone in self.zones
+                if zone.name in rule.from_zones and not any(net.version == family for net in zone.networks)
+            )
+            asked = _without_firewall(rule.to_zones)
+            if rest and somewhere and asked:
+                matches = {family: replace(match, destination=rest)}
+                yield replace(back, from_zones=asked, to_zones=somewhere, matches=matches)
+
+    def _to_askers(self, rule: FlatRule, answers: Match, family: int) -> Match:
+        if not spans.is_full(answers.destination, family):
+            return answers
+        # The first one has a prefix that several have.
+        ordered = sorted(self.zones, key=lambda zone: zone.name not in rule.from_zones)
+        where = Context(networks={zone.name: zone.networks for zone in ordered}, places=self.flat_zones)
+        others = (where.region(zone.name, family) for zone in ordered if zone.name not in rule.from_zones)
+        return replace(answers, destination=spans.subtract(answers.destination, spans.union(*others)))
 
     @cached_property
     def flat_zones(self) -> tuple[FlatZone, ...]:
@@ -165,6 +198,15 @@ def parse(
         books,
     )
     return ruleset, tuple(problems)
+
+
+def _answers(rule: FlatRule) -> FlatRule:
+    matches = {family: mirrored(match) for family, match in rule.matches.items()}
+    return replace(rule, from_zones=rule.to_zones, to_zones=rule.from_zones, matches=matches)
+
+
+def _without_firewall(found: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in found if name != FIREWALL)
 
 
 def _books(

@@ -162,7 +162,7 @@ def _exempt(policy: Policy, packet: Packet, lines: list[str]) -> Optional[FlatRu
 
     def ends(rule: FlatRule) -> bool:
         if packet.from_zone == FIREWALL:
-            return True
+            return packet.to_zone in rule.to_zones
         return FIREWALL in rule.to_zones if local else set(rule.to_zones) != {FIREWALL}
 
     def leaves(rule: FlatRule) -> bool:
@@ -184,7 +184,7 @@ def _decision(
     policy: Policy, seen: Packet, exempt: Optional[FlatRule], lines: list[str]
 ) -> tuple[Optional[FlatRule], tuple[FlatRule, ...], str]:
     early = policy.early
-    before = [*early.accepted, *(early.untracked if exempt else early.echo)]
+    before = [*early.accepted, *(early.untracked if exempt else ()), *early.answers, *(() if exempt else early.echo)]
     passed: list[FlatRule] = []
     for rule in (*before, *(() if exempt else policy.rules)):
         match = rule.matches.get(seen.family)

@@ -50,6 +50,9 @@ INPUT: dict[str, Any] = {
     "untracked": [
         {"name": "dns", "from": "wan", "to": "firewall", "destination": "192.0.2.1", "protocol": "udp", "ports": [53]},
         {"name": "video", "from": "guests", "to": "any", "protocol": "udp", "ports": [5004]},
+        # Hosts of vpn may be in the networks of lan.
+        {"name": "radio", "from": "vpn", "to": "wan", "destination": "192.0.2.77", "protocol": "udp", "ports": [5005]},
+        {"name": "time", "from": ["vpn", "firewall"], "to": "any", "protocol": "udp", "ports": [123]},
     ],
     "rules": [
         {"name": "web", "from": ["wan", "guests"], "to": ["lan", "firewall"], "protocol": "tcp", "ports": [22, 179]},
@@ -96,8 +99,8 @@ def journeys(draw: st.DrawFn) -> tuple[int, Packet]:
     incoming = draw(st.sampled_from(list(NAMES)))
     ends = target in LOCAL or (incoming and stays(packets.to_address(target, family)))
     outgoing = "" if ends else draw(st.sampled_from([name for name in NAMES if name]))
-    kinds = [0, 2, 3, 8, 128, 131, 135] if protocol == ICMP[family] else [22, 179, 3780, 5004, 40000]
-    right = draw(st.sampled_from([0, 4] if protocol == ICMP[family] else [22, 53, 179, 3780, 5004]))
+    kinds = [0, 2, 3, 8, 128, 131, 135] if protocol == ICMP[family] else [22, 123, 179, 3780, 5004, 5005, 40000]
+    right = draw(st.sampled_from([0, 4] if protocol == ICMP[family] else [22, 53, 123, 179, 3780, 5004, 5005]))
     return family, Packet(incoming, outgoing, source, target, protocol, draw(st.sampled_from(kinds)), right)
 
 
@@ -146,7 +149,7 @@ FILES = render(RULESET)
 WALKS = {family: [Walk(FILES, family, table, LOCAL) for table in ("raw", "filter")] for family in (4, 6)}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(journeys())
 def test_the_trace_says_what_the_text_does(journey: tuple[int, Packet]) -> None:
     family, packet = journey
@@ -157,9 +160,11 @@ def test_the_trace_says_what_the_text_does(journey: tuple[int, Packet]) -> None:
     assert found.actions == set(outcomes(WALKS[family], packet)), found.lines
 
 
-def sent(incoming: str, source: str, target: str, protocol: int, left: int = 0, right: int = 0) -> tuple[int, Packet]:
+def sent(
+    incoming: str, source: str, target: str, protocol: int, left: int = 0, right: int = 0, way: str = "eth2"
+) -> tuple[int, Packet]:
     one, other = ipaddress.ip_address(source), ipaddress.ip_address(target)
-    outgoing = "" if int(other) in LOCAL or stays(other) else "eth2"
+    outgoing = "" if int(other) in LOCAL or stays(other) else way
     return one.version, Packet(incoming, outgoing, int(one), int(other), protocol, left, right)
 
 
@@ -206,6 +211,21 @@ def sent(incoming: str, source: str, target: str, protocol: int, left: int = 0, 
             sent("eth2", "198.51.100.7", "203.0.113.9", 17, 5004, 40000),
             {"drop"},
             "Nothing else accepts what is not tracked: drop.",
+        ),
+        (
+            sent("tun0", "198.51.100.7", "192.0.2.77", 17, 40000, 5005, "eth1"),
+            {"accept"},
+            "'radio' (iptables_untracked[2]) accepts it before the rules.",
+        ),
+        (
+            sent("eth1", "192.0.2.77", "198.51.100.7", 17, 5005, 40000, "tun0"),
+            {"accept"},
+            "'radio' (iptables_untracked[2]) accepts it before the rules.",
+        ),
+        (
+            sent("eth1", "192.0.2.77", "198.51.100.7", 17, 5005, 40000),
+            {"drop"},
+            "No rule decides: what goes from wan to lan meets the default, drop.",
         ),
         (
             sent("eth1", "198.51.100.7", "192.0.2.1", 6, 40000, 22),

@@ -341,14 +341,79 @@ def test_an_exemption_is_for_packets_that_end_where_it_says(target: object, end:
     assert raw == [f"-d 192.0.2.9 -i eth1 -p udp --dport 53 {end}-j CT --notrack"]
 
 
-def test_answers_of_an_exemption_are_for_those_who_may_ask() -> None:
+@pytest.mark.parametrize(
+    ("entry", "hook", "lines"),
+    [
+        # The way of the firewall's own answers is known.
+        ({"to": "firewall"}, "OUTPUT", ["-s 192.0.2.9 -o eth1 -p udp --sport 53"]),
+        (
+            {"to": "firewall", "source": "203.0.113.0/24"},
+            "OUTPUT",
+            ["-s 192.0.2.9 -d 203.0.113.0/24 -o eth1 -p udp --sport 53"],
+        ),
+        # That of others is not, and lan has its own connections to this service.
+        (
+            {"to": "dmz"},
+            "PREROUTING",
+            ["-s 192.0.2.9 ! -d 198.51.100.0/24 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
+        ),
+        (
+            {"to": "dmz", "source": "198.51.100.7"},
+            "PREROUTING",
+            ["-s 192.0.2.9 -d 198.51.100.7 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
+        ),
+        # The firewall has addresses in networks of every zone.
+        (
+            {"to": "dmz", "from": ["wan", "firewall"]},
+            "PREROUTING",
+            [
+                "-s 192.0.2.9 ! -d 198.51.100.0/24 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL",
+                "-s 192.0.2.9 -i eth3 -p udp --sport 53 -m addrtype --dst-type LOCAL",
+            ],
+        ),
+        # Who asks from inside of a network of another zone: the longest prefix tells.
+        (
+            {"to": "dmz", "from": "lan"},
+            "PREROUTING",
+            ["-s 192.0.2.9 ! -d 198.51.100.128/25 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
+        ),
+        (
+            {"to": "dmz", "from": "branch"},
+            "PREROUTING",
+            ["-s 192.0.2.9 ! -d 198.51.100.0/25 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
+        ),
+        (
+            {"to": "dmz", "from": "any"},
+            "PREROUTING",
+            ["-s 192.0.2.9 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
+        ),
+    ],
+)
+def test_answers_of_an_exemption_are_for_those_who_may_ask(entry: Any, hook: str, lines: list[str]) -> None:
     """An answer to another zone belongs to a connection that is tracked, and would be dropped without its state."""
-    entry = {"name": "u", "from": "wan", "to": "firewall", "destination": "192.0.2.9", "protocol": "udp", "ports": [53]}
-    text = compiled(untracked=[entry])["rules.v4"]
-    raw = [line for line in chain(text.split("*nat")[0], "OUTPUT") if "notrack" in line]
-    assert raw == ["-s 192.0.2.9 ! -d 198.51.100.0/24 -p udp --sport 53 -j CT --notrack"]
-    named = compiled(untracked=[{**entry, "source": "203.0.113.0/24"}])["rules.v4"]
-    assert "-s 192.0.2.9 -d 203.0.113.0/24 -p udp --sport 53" in named
+    zones = {**ZONES, "dmz": {"interfaces": ["eth3"]}, "branch": {"interfaces": ["eth4"]}}
+    zones["branch"]["networks"] = ["198.51.100.128/25"]
+    whole = {"name": "u", "from": "wan", "destination": "192.0.2.9", "protocol": "udp", "ports": [53], **entry}
+    text = compiled(zones=zones, untracked=[whole])["rules.v4"]
+    raw = [line for line in chain(text.split("*nat")[0], hook) if "notrack" in line and "--sport" in line]
+    assert raw == [f"{line} -j CT --notrack" for line in lines]
+
+
+def test_answers_to_a_zone_without_networks_pass_where_they_leave() -> None:
+    """Its hosts may be in networks of another zone, whose own answers stay tracked."""
+    entry = {"name": "u", "from": "vpn", "to": "wan", "destination": "192.0.2.9", "protocol": "udp", "ports": [5004]}
+    stateless = "-m conntrack --ctstate UNTRACKED"
+    text = compiled(zones={**ZONES, "vpn": {"interfaces": ["tun0"]}}, untracked=[entry])["rules.v4"]
+    forward = [line for line in chain(text, "FORWARD") if "5004" in line]
+    assert forward == [
+        f"-d 192.0.2.9 -i tun0 -o eth1 -p udp --dport 5004 {stateless} -j ACCEPT",
+        f"-s 192.0.2.9 ! -d 198.51.100.0/24 -i eth1 -o tun0 -p udp --sport 5004 {stateless} -j ACCEPT",
+        "-s 192.0.2.9 -d 198.51.100.0/24 -i eth1 -o tun0 -p udp --sport 5004 -j ACCEPT",
+    ]
+    known = {**ZONES, "vpn": {"interfaces": ["tun0"], "networks": ["198.51.100.64/26"]}}
+    text = compiled(zones=known, untracked=[entry])["rules.v4"]
+    assert "-d 198.51.100.0/26" not in text
+    assert all("UNTRACKED" in line for line in chain(text, "FORWARD") if "5004" in line)
 
 
 def test_exempted_packets_pass_in_both_directions() -> None:
@@ -360,8 +425,8 @@ def test_exempted_packets_pass_in_both_directions() -> None:
         "-s 192.0.2.9 -i eth1 -p udp --sport 5004 -m addrtype ! --dst-type LOCAL -j CT --notrack",
     ]
     assert [line for line in chain(text, "FORWARD") if "UNTRACKED" in line] == [
-        "-s 192.0.2.9 -i eth1 -o eth2 -p udp --sport 5004 -m conntrack --ctstate UNTRACKED -j ACCEPT",
         "-d 192.0.2.9 -i eth2 -o eth1 -p udp --dport 5004 -m conntrack --ctstate UNTRACKED -j ACCEPT",
+        "-s 192.0.2.9 -i eth1 -o eth2 -p udp --sport 5004 -m conntrack --ctstate UNTRACKED -j ACCEPT",
     ]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.early import Early
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, Trace, trace
@@ -24,6 +25,9 @@ from tests.policy_kernel.rig import FIREWALL, Rig, Seen
 
 SIZES = tuple(1 << bit for bit in range(7, 16))
 _COUNTERS = re.compile(r"\[\d+:(\d+)\]")
+
+
+_EXEMPT, _FORGED, _SPOOFED = "CT", "bogons ", "antispoof "
 
 
 class Line(NamedTuple):
@@ -41,6 +45,8 @@ class Fate:
 
     #: Name of the rule, "" when none decides.
     rule: str
+    #: What keeps it from being tracked.
+    exempt: str
     action: str
     #: "wan to lan", where a chain for the pair of zones exists.
     pair: str
@@ -51,6 +57,7 @@ class Fate:
 
     def __str__(self) -> str:
         named = f"{self.action} by {self.rule or 'no rule'}, chain {self.pair or '-'}"
+        named += f", exempted by {self.exempt}" if self.exempt else ""
         return f"{named}, dnat {self.dnat or '-'}, snat {self.snat or '-'}, as {self.result or '-'}"
 
 
@@ -59,6 +66,8 @@ class Totals:
     packets: int = 0
     actions: dict[str, int] = field(default_factory=dict)
     translated: int = 0
+    exempted: int = 0
+    forged: int = 0
     differences: list[str] = field(default_factory=list)
 
 
@@ -69,8 +78,10 @@ def compare(case: Case, rig: Rig, asked: Sequence[Question]) -> Totals:
     for batch in batches(case.policy, asked):
         counted = counters[batch[0].packet.family]
         for question, kernel in zip(batch, _observed(case, rig, counted, batch), strict=True):
-            wanted = [_told(one, counted.pairs) for one in answers(case.policy, question.packet)]
+            wanted = _wanted(case, question, counted.pairs)
             totals.packets += 1
+            totals.exempted += bool(wanted[0].exempt)
+            totals.forged += wanted[0].rule.startswith((_FORGED, _SPOOFED))
             totals.actions[wanted[0].action] = totals.actions.get(wanted[0].action, 0) + 1
             totals.translated += bool(wanted[0].dnat or wanted[0].snat)
             if kernel not in wanted:
@@ -98,16 +109,17 @@ class Counters:
 def batches(policy: Policy, asked: Sequence[Question]) -> Iterator[list[Question]]:
     """Packets of one family that share no connection, also after translation.
 
-    Those that are rejected are apart: the nat table counts the answers to them as well.
+    Those that are rejected are apart: the nat table counts the answers to them as well. So are exempted ones that the
+    firewall sends: its answers to others may be exempted too.
     """
-    waiting: dict[tuple[int, bool], list[Question]] = {}
-    taken: dict[tuple[int, bool], set[tuple[object, ...]]] = {}
+    waiting: dict[tuple[int, bool, bool], list[Question]] = {}
+    taken: dict[tuple[int, bool, bool], set[tuple[object, ...]]] = {}
     for question in asked:
         ways = {found.action == "reject" for found in answers(policy, question.packet)}
         if len(ways) > 1:
             yield [question]
             continue
-        key = question.packet.family, True in ways
+        key = question.packet.family, True in ways, _sends_untracked(policy, question)
         marks = _marks(policy, question.packet)
         if len(waiting.get(key, ())) == len(SIZES) or marks & taken.get(key, set()):
             yield waiting.pop(key)
@@ -115,6 +127,10 @@ def batches(policy: Policy, asked: Sequence[Question]) -> Iterator[list[Question
         waiting.setdefault(key, []).append(question)
         taken.setdefault(key, set()).update(marks)
     yield from waiting.values()
+
+
+def _sends_untracked(policy: Policy, question: Question) -> bool:
+    return question.link == FIREWALL and trace(policy, question.packet).exempt is not None
 
 
 def _marks(policy: Policy, packet: Packet) -> set[tuple[object, ...]]:
@@ -145,13 +161,29 @@ def _free(entry: FlatNat) -> bool:
     return entry.to_addresses is not None and not entry.one_to_one and entry.to_addresses[0] != entry.to_addresses[1]
 
 
-def _told(found: Trace, pairs: frozenset[str]) -> Fate:
+def _wanted(case: Case, question: Question, pairs: frozenset[str]) -> list[Fate]:
+    """What the trace says; and where it only says that antispoofing may drop a packet, what the routes say."""
+    found = list(answers(case.policy, question.packet))
+    zone = case.spoofed(question.link, question.packet.source)
+    early = case.policy.early
+    if not zone or found[0].rule in early.forged:
+        return [_told(one, pairs, early) for one in found]
+    body = case.raw["zones"][zone]
+    warned = any("antispoofing may drop" in line for line in found[0].lines)
+    # The trace does not know by which of several interfaces.
+    assert warned or len(body["interfaces"]) > 1, f"{question}: {found[0].lines}"
+    return [Fate(_SPOOFED + zone, "", "drop", "", "", "", "")]
+
+
+def _told(found: Trace, pairs: frozenset[str], early: Early) -> Fate:
     seen, accepted = found.result, found.action == "accept"
     pair = f"{seen.from_zone} to {found.to_zone}"
+    before = found.exempt or (found.rule in (*early.forged, *early.answers))
     return Fate(
         rule=found.rule.name if found.rule else "",
+        exempt=found.exempt.name if found.exempt else "",
         action=found.action,
-        pair=pair if pair in pairs else "",
+        pair=pair if pair in pairs and not before else "",
         dnat=found.dnat.name if found.dnat else "",
         snat=found.snat.name if found.snat and accepted else "",
         result=_shown(seen, found.to_zone) if accepted else "",
@@ -184,17 +216,17 @@ def _lines(saved: str) -> list[Line]:
 def _observed(case: Case, rig: Rig, counters: Counters, batch: Sequence[Question]) -> list[Fate | str]:
     sent = [packets.build(each.packet, SIZES[n], number=n) for n, each in enumerate(batch)]
     seen = rig.exchange((question.link, raw) for question, raw in zip(batch, sent, strict=True))
-    met = _met(counters.since())
+    met = _met(counters.since(), _sends_untracked(case.policy, batch[0]))
     rig.forget()
     return [_fate(case, question, number, met[number], seen) for number, question in enumerate(batch)]
 
 
-def _met(counted: Sequence[tuple[Line, int]]) -> list[list[Line]]:
+def _met(counted: Sequence[tuple[Line, int]], stateless: bool) -> list[list[Line]]:
     """For each packet of the batch the lines that it has met, in their order."""
     found: list[list[Line]] = [[] for _size in SIZES]
     refused = any(line.chain == "reject" for line, _met in counted)
     for line, met in counted:
-        if _ours(line) and not (refused and line.chain == "POSTROUTING"):
+        if _ours(line, stateless) and not (refused and line.chain == "POSTROUTING"):
             assert met % SIZES[0] == 0 and met < 2 * SIZES[-1], f"{line} has counted {met} bytes, not ours alone"
             for number, size in enumerate(SIZES):
                 if met & size:
@@ -202,12 +234,20 @@ def _met(counted: Sequence[tuple[Line, int]]) -> list[list[Line]]:
     return found
 
 
-def _ours(line: Line) -> bool:
-    """Not where the firewall's own answers pass, nor what looks at no policy."""
+def _ours(line: Line, stateless: bool) -> bool:
+    """Not where the firewall's own answers pass, nor what looks at no policy.
+
+    Args:
+        stateless: the firewall sends packets that are not tracked, to which nobody answers.
+    """
+    if line.table == "raw":
+        dropped = line.name.startswith((_FORGED, _SPOOFED))
+        exempt = line.target == _EXEMPT and not line.name.startswith("helper ")
+        return (dropped or exempt) and line.chain == ("OUTPUT" if stateless else "PREROUTING")
     if line.table != "filter":
         return line.table == "nat" and line.chain in ("PREROUTING", "POSTROUTING")
     if line.chain == "OUTPUT":
-        return _leads(line) or line.name == "own traffic"
+        return _leads(line) or line.name == "own traffic" or (stateless and line.target in ("ACCEPT", "DROP"))
     return line.chain != "reject" and line.name != "loopback"
 
 
@@ -216,7 +256,7 @@ def _fate(case: Case, question: Question, number: int, met: Sequence[Line], seen
     packet = question.packet
     out = [each for each in seen if packets.length(each.raw) == SIZES[number] and _same(packet, each.packet)]
     answered = [each for each in seen if _answers(packet, SIZES[number], each.raw)]
-    last = [line for line in met if line.table == "filter" and line.target in ("ACCEPT", "DROP", "reject")]
+    last = [line for line in met if line.table != "nat" and line.target in ("ACCEPT", "DROP", "reject")]
     if question.link == FIREWALL:
         # The policy of OUTPUT counts answers too.
         last = last or [Line("filter", "OUTPUT", "", "DROP")] * (not out)
@@ -234,7 +274,9 @@ def _fate(case: Case, question: Question, number: int, met: Sequence[Line], seen
         zone = FIREWALL if out[0].where == FIREWALL else case.zone_of(out[0].where, out[0].packet.destination)
         result = _shown(out[0].packet, zone)
     return Fate(
-        rule="" if last[0].name == "own traffic" else last[0].name,
+        # What is not tracked has no rules of a pair of zones to come to.
+        rule="" if last[0].name in ("own traffic", "untracked") else last[0].name,
+        exempt=next((line.name for line in met if line.table == "raw" and line.target == _EXEMPT), ""),
         action=action,
         pair=next((line.name for line in met if _leads(line)), ""),
         dnat=_translation(met, "PREROUTING"),
@@ -266,7 +308,8 @@ def _same(packet: Packet, other: Packet) -> bool:
 
 def _answers(packet: Packet, size: int, raw: bytes) -> bool:
     """An answer that its sender understands: from where it has sent to, about what it has sent."""
-    answer, about, sent = packets.read(raw), packets.refused(raw), replace(packet, from_zone="")
+    answer, about = packets.read(raw), packets.refused(raw)
+    sent = replace(packet, from_zone="", to_zone="")
     if about is not None:
         return (answer.destination, packets.length(about), packets.read(about)) == (packet.source, size, sent)
     return packets.is_reset(raw) and answer == packets.back(sent)

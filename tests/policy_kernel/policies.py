@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 from typing import Any
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import early, spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import span
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Match, Ranges, Service
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, to_address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.review import review
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset, parse
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, trace
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, matches, trace
 from tests.policy_kernel.packets import ICMP, WITH_PORTS
 from tests.policy_kernel.rig import FIREWALL
 
@@ -29,6 +31,11 @@ ZONES: Mapping[str, Mapping[str, list[str]]] = {
 }
 #: In no network: behind the zone of the default route.
 ELSEWHERE = ("203.0.113.128/25", "2001:db8:5::/64")
+#: Behind the zone that does not tell its networks, in those of lan.
+HIDDEN = ("198.51.100.64/27", "2001:db8:2::40/122")
+#: What a policy may have besides: exemptions, sources that nobody has, the check of the way back, and a zone whose
+#: hosts are in networks of another one.
+FEATURES = ("untracked", "bogons", "antispoof", "hidden")
 OWN = (
     "192.0.2.2", "198.51.100.2", "198.51.100.130", "203.0.113.2",
     "2001:db8:1::2", "2001:db8:2::2", "2001:db8:3::2", "2001:db8:4::2",
@@ -65,6 +72,7 @@ class Case:
     outside: str
     ruleset: Ruleset
     policy: Policy
+    features: frozenset[str] = frozenset()
 
     @cached_property
     def local(self) -> frozenset[Address]:
@@ -76,10 +84,22 @@ class Case:
         found: dict[str, str] = {}
         for zone in self.raw["zones"]:
             links = self._links(zone)
-            for number, net in enumerate(self.raw["zones"][zone]["networks"]):
+            for number, net in enumerate(self.raw["zones"][zone].get("networks", HIDDEN)):
                 found[net] = links[number % len(links)]
         links = self._links(self.outside)
         return {**found, "0.0.0.0/0": links[0], "::/0": links[0]}
+
+    def link_to(self, address: Address) -> str:
+        """The interface by which the firewall sends to an address."""
+        nets = [net for net in map(ipaddress.ip_network, self.routes) if address in net]
+        return self.routes[str(max(nets, key=lambda net: net.prefixlen))]
+
+    def spoofed(self, link: str, source: Address) -> str:
+        """The zone whose check of the way back drops a source; "" when none does. A default route leads everywhere."""
+        if link == FIREWALL or self.link_to(source) == link:
+            return ""
+        zone = next(zone for zone, body in self.raw["zones"].items() if link in body.get("interfaces", ()))
+        return zone if self.raw["zones"][zone].get("antispoof", self.raw["antispoof"]) == "strict" else ""
 
     def zone_of(self, link: str, address: Address) -> str:
         """The zone of an address behind an interface, as the guide says it: the longest prefix wins."""
@@ -96,8 +116,9 @@ class Case:
         return body["interfaces"] if "interfaces" in body else self._links(body["within"])
 
 
-def case(seed: int) -> Case:
-    made = _Maker(Random(seed))
+def case(seed: int, features: Collection[str] = ()) -> Case:
+    """Without features the policy of a seed is what it is with all others."""
+    made = _Maker(Random(seed), Random(seed + 2_000_000), frozenset(features))
     raw = made.policy()
     ruleset, problems = parse(raw, "")
     while problems:
@@ -105,7 +126,7 @@ def case(seed: int) -> Case:
         wrong = {(match[1], int(match[2])) for each in problems if (match := _ENTRY.match(each.path))}
         assert wrong, problems
         for key in _LISTS:
-            raw[key] = [entry for number, entry in enumerate(raw[key]) if (key, number) not in wrong]
+            raw[key] = [entry for number, entry in enumerate(raw.get(key, ())) if (key, number) not in wrong]
         ruleset, problems = parse(raw, "")
     judged, mistakes = review(
         ruleset,
@@ -115,22 +136,68 @@ def case(seed: int) -> Case:
         [ipaddress.ip_address(text) for text in VIPS],
     )
     assert not mistakes
-    return Case(seed, raw, made.outside, ruleset, judged.policy)
+    policy = replace(judged.policy, early=early.of(ruleset, {}, ""))
+    return Case(seed, raw, made.outside, ruleset, policy, made.features)
 
 
-_LISTS = ("rules", "nat", "defaults")
+_LISTS = ("rules", "nat", "defaults", "untracked")
 _ENTRY = re.compile(rf"({'|'.join(_LISTS)})\[(\d+)\]")
 
 
 class _Maker:
-    def __init__(self, random: Random) -> None:
-        self.random = random
+    def __init__(self, random: Random, more: Random, features: frozenset[str]) -> None:
+        self.random, self.more, self.features = random, more, features
         self.outside = random.choice(["wan", "wan", "vpn"])
         self.zones = self._zones()
-        self.nets = [net for body in self.zones.values() for net in body["networks"]] + list(ELSEWHERE)
+        self.nets = [net for body in self.zones.values() for net in body.get("networks", HIDDEN)] + list(ELSEWHERE)
         self.groups: list[str] = []
 
     def policy(self) -> dict[str, Any]:
+        found = self._policy()
+        self.random = self.more
+        for feature in FEATURES:
+            if feature in self.features and feature != "hidden":
+                getattr(self, f"_add_{feature}")(found)
+        return found
+
+    def _add_untracked(self, found: dict[str, Any]) -> None:
+        found["untracked"] = [self._untracked(number) for number in range(self.random.randint(2, 6))]
+        if "hidden" in self.features:
+            service = {"protocol": self.random.choice(["tcp", "udp"]), "ports": self._ports()}
+            found["untracked"][0] = {"name": "u0", "from": ["vpn"], "to": ["any"], **service}
+
+    def _add_bogons(self, found: dict[str, Any]) -> None:
+        for zone in self.random.sample(sorted(ZONES), self.random.randint(1, 2)):
+            found["zones"][zone]["bogons"] = True
+
+    def _add_antispoof(self, found: dict[str, Any]) -> None:
+        found["antispoof"] = self.random.choice(["strict", "strict", "loose", "off"])
+        for zone in self.random.sample(sorted(ZONES), self.random.randint(1, 3)):
+            found["zones"][zone]["antispoof"] = self.random.choice(["strict", "loose", "off"])
+
+    def _untracked(self, number: int) -> dict[str, Any]:
+        """Of every shape: an answer has to find those who may ask, and no others."""
+        found = {"name": f"u{number}", **self._pair(firewall=True), **self._stateless()}
+        if self._chance(0.3):
+            found["source"] = self._items()
+        if "any" not in found["to"] and found["to"] != [FIREWALL]:
+            found["destination"] = self._items()
+        elif self._chance(0.5):
+            found["destination"] = [self.random.choice([*OWN, *VIPS])] if FIREWALL in found["to"] else self._items()
+        return found
+
+    def _stateless(self) -> dict[str, Any]:
+        """A service without kinds of messages."""
+        kind = self.random.random()
+        if kind < 0.15:
+            return {}
+        if kind < 0.4:
+            names = self.random.sample(["dns", "ntp", "http", "own-tcp", "own-udp", "own-sctp"], 2)
+            return {"service": [("!" if self._chance(0.2) else "") + name for name in names]}
+        found = self._inline()
+        return {key: value for key, value in found.items() if key != "types"}
+
+    def _policy(self) -> dict[str, Any]:
         pick = self.random
         return {
             "zones": self.zones,
@@ -141,7 +208,7 @@ class _Maker:
             "defaults": [self._default(number) for number in range(pick.randint(0, 3))],
             "vips": list(VIPS),
             "gate": True,
-            # The trace says that it looks at neither.
+            # The trace says that it does not look at them.
             "antispoof": "off",
             "echo_rate": "off",
             "output": pick.choice(["accept", "drop"]),
@@ -152,19 +219,21 @@ class _Maker:
 
     def _zones(self) -> dict[str, Any]:
         found: dict[str, Any] = {name: dict(body) for name, body in ZONES.items()}
+        if "hidden" in self.features:
+            del found["vpn"]["networks"]
         taken = {net for body in ZONES.values() for net in body["networks"]}
         for name in self.random.sample(["guests", "printers", "branch", "labs"], self.random.randint(0, 4)):
             upper = self.random.choice(list(found))
             nets: list[str] = []
             for _number in range(self.random.randint(1, 3)):
-                around = found[upper]["networks"] if self._chance(0.7) else ELSEWHERE
+                around = found[upper].get("networks", HIDDEN) if self._chance(0.7) else ELSEWHERE
                 net = self._subnet(self.random.choice(around))
                 if net not in taken:
                     taken.add(net)
                     nets.append(net)
             if upper in ZONES and self._chance(0.1):
                 # The very prefix of the zone around it.
-                nets += [net for net in ZONES[upper]["networks"][:1] if net not in _inner(found)]
+                nets += [net for net in found[upper].get("networks", HIDDEN)[:1] if net not in _inner(found)]
             if nets:
                 found[name] = {"within": upper, "networks": nets}
         return found
@@ -354,6 +423,14 @@ class _Traffic:
         for entry in flat.nat:
             zones = entry.from_zones or tuple(made.raw["zones"])
             self.matches[entry.family] += [(zones, entry.match)] * 2
+        for rule in made.policy.early.untracked:
+            for family, match in rule.matches.items():
+                self.matches[family] += [(rule.from_zones, match)] * 2
+        hidden = {family: span(family, [ipaddress.ip_network(text) for text in HIDDEN]) for family in (4, 6)}
+        for rule in made.policy.early.answers:
+            for family, match in rule.matches.items():
+                there = replace(match, destination=spans.intersect(match.destination, hidden[family]))
+                self.matches[family] += [(rule.from_zones, there)] * 9
         self.addresses = {family: self._known(family) for family in (4, 6)}
         # The routers of a link share its first address (RFC 4291, section 2.6.1), so nobody sends from it.
         nets = map(ipaddress.ip_network, made.routes)
@@ -377,7 +454,8 @@ class _Traffic:
             found = self.question(family)
             told = trace(self.case.policy, found.packet)
             translated = bool(told.dnat or (told.snat and told.action == "accept"))
-            if {"any": True, "rule": bool(told.rule), "translation": translated}[wish]:
+            decided = bool(told.rule or told.exempt)
+            if {"any": True, "rule": decided, "translation": translated}[wish]:
                 break
         return found
 
@@ -388,15 +466,35 @@ class _Traffic:
             # The kernel takes no packet from outside with an address of the firewall, and what the firewall tells
             # itself passes no rule. A packet from a host to itself is its own answer.
             own = (found.packet.source in self.case.local) == sends and not (sends and ends <= self.case.local)
-            if own and len(ends) == 2 and found.packet.source not in self.anycast:
+            if not own or len(ends) < 2 or found.packet.source in self.anycast:
+                continue
+            # Most have to get further than to the look at their source.
+            if not self._dropped_at_once(found) or self.random.random() < 0.15:
                 return found
+
+    def _dropped_at_once(self, found: Question) -> bool:
+        if not {"bogons", "antispoof"} & self.case.features:
+            return False
+        packet = found.packet
+        return bool(self.case.spoofed(found.link, packet.source)) or any(
+            packet.from_zone in rule.from_zones and matches(rule.matches[packet.family], packet)
+            for rule in self.case.policy.early.forged
+        )
 
     def _question(self, family: int) -> Question:
         zones, match = self.random.choice(self.matches[family]) if self.random.random() < 0.75 else ((), None)
         link, source = self._sender(family, zones, match)
         zone = FIREWALL if link == FIREWALL else self.case.zone_of(link, source)
         destination = to_address(self._address(match.destination if match else (), family), family)
-        return Question(link, self._served(Packet(zone, source, destination, 0), match))
+        return Question(link, self._routed(self._served(Packet(zone, source, destination, 0), match)))
+
+    def _routed(self, packet: Packet) -> Packet:
+        """Where not every zone tells its networks, the trace has to be told where a packet leaves."""
+        if "hidden" not in self.case.features:
+            return packet
+        link = self.case.link_to(trace(self.case.policy, packet).result.destination)
+        zones = self.case.raw["zones"].items()
+        return replace(packet, to_zone=next(zone for zone, body in zones if link in body.get("interfaces", ())))
 
     def _sender(self, family: int, zones: Sequence[str], match: Match | None) -> tuple[str, Address]:
         """An interface and an address behind it; of one of the zones, if that can be had."""

@@ -8,19 +8,21 @@ The number in the name of a test is the seed of its policy and packets, so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from tests.policy_kernel.compare import Totals, compare, rig_of
-from tests.policy_kernel.policies import case, questions
+from tests.policy_kernel.policies import FEATURES, case, questions
 
 FEW, MANY = 60, 200
 SEEDS = (*range(1, 8), 45)
 #: Their policies have many parts of chains in both families.
 SPLIT_SEEDS = (1, 6, 45, 101, 108, 115)
+#: Of policies with a feature more.
+MORE_SEEDS = (301, 302, 303)
 Alter = Callable[[str], str]
 
 
@@ -35,8 +37,8 @@ def _split(monkeypatch: pytest.MonkeyPatch) -> None:
     split_small(monkeypatch)
 
 
-def run(seed: int, count: int, alter: Alter = str) -> Totals:
-    made = case(seed)
+def run(seed: int, count: int, alter: Alter = str, features: Collection[str] = ()) -> Totals:
+    made = case(seed, features)
     rig = rig_of(made)
     try:
         files = render(made.ruleset)
@@ -46,18 +48,33 @@ def run(seed: int, count: int, alter: Alter = str) -> Totals:
         rig.close()
 
 
-def agree(seed: int, count: int, test: str) -> None:
-    totals = run(seed, count)
+def agree(seed: int, count: int, test: str, features: Collection[str] = ()) -> Totals:
+    totals = run(seed, count, features=features)
     if totals.differences:
         again = f"python -m pytest 'tests/policy_kernel/test_differential.py::{test}[{seed}]'"
         first = f"policy {seed}: {len(totals.differences)} of {count} packets differ; again: {again}"
         pytest.fail("\n".join([first, *totals.differences]), pytrace=False)
     assert totals.packets == count
+    return totals
+
+
+def of_seed(seed: int) -> tuple[str, ...]:
+    """Every set of features in turn."""
+    return tuple(feature for bit, feature in enumerate(FEATURES) if seed >> bit & 1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_trace_says_what_the_kernel_does(seed: int) -> None:
     agree(seed, FEW, "test_the_trace_says_what_the_kernel_does")
+
+
+@pytest.mark.parametrize("seed", MORE_SEEDS)
+@pytest.mark.parametrize("features", [("untracked",), ("bogons",), ("antispoof",), ("hidden", "untracked"), FEATURES])
+def test_so_it_is_with_what_comes_before_the_rules(features: tuple[str, ...], seed: int) -> None:
+    name = f"test_so_it_is_with_what_comes_before_the_rules[features{'-'.join(features)}]"
+    totals = agree(seed, FEW, name, features)
+    assert totals.exempted or "untracked" not in features
+    assert totals.forged or not {"bogons", "antispoof"} & set(features)
 
 
 @pytest.mark.usefixtures("_split")
@@ -71,7 +88,7 @@ def test_so_it_is_with_chains_that_are_split(seed: int) -> None:
 def test_the_trace_says_what_the_kernel_does_in_full(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:
         split_small(monkeypatch)
-    agree(seed, MANY, "test_the_trace_says_what_the_kernel_does_in_full")
+    agree(seed, MANY, "test_the_trace_says_what_the_kernel_does_in_full", of_seed(seed // 2))
 
 
 @pytest.mark.usefixtures("_split")
@@ -131,3 +148,35 @@ def unshifted(text: str) -> str:
 def test_a_wrong_compiler_is_found(alter: Alter, seed: int) -> None:
     """Negative controls: policies of above with a mistake in their text."""
     assert run(seed, FEW, alter).differences
+
+
+def without_exemptions(text: str) -> str:
+    return re.sub(r"^-A \S+ .* --comment \"u\d+\" -j CT --notrack\n", "", text, flags=re.MULTILINE)
+
+
+def without_answers(text: str) -> str:
+    """Those that pass tracked, to hosts that are in networks of another zone."""
+    lines = text.splitlines(keepends=True)
+    answers = re.compile(r"-A FORWARD (?!.*UNTRACKED).*--comment \"u\d+\" -j ACCEPT\n")
+    return "".join(line for line in lines if not answers.fullmatch(line))
+
+
+def without_bogons(text: str) -> str:
+    return re.sub(r"^-A PREROUTING .* --comment \"bogons .*\n", "", text, flags=re.MULTILINE)
+
+
+def without_way_back(text: str) -> str:
+    return text.replace("-m rpfilter --invert", "-m rpfilter --loose --invert")
+
+
+@pytest.mark.parametrize(
+    ("alter", "features", "seed"),
+    [
+        (without_exemptions, ("untracked",), 301),
+        (without_answers, ("hidden", "untracked"), 301),
+        (without_bogons, ("bogons",), 301),
+        (without_way_back, ("antispoof",), 301),
+    ],
+)
+def test_a_compiler_that_is_wrong_before_the_rules_is_found(alter: Alter, features: tuple[str, ...], seed: int) -> None:
+    assert run(seed, FEW, alter, features).differences

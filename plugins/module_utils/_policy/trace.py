@@ -57,6 +57,8 @@ class Trace:
     #: The packet as it goes out; as the rules saw it when it is not accepted.
     result: Packet
     lines: tuple[str, ...]
+    #: What keeps connection tracking from seeing it.
+    exempt: Optional[FlatRule] = None
 
     @property
     def actions(self) -> frozenset[str]:
@@ -83,17 +85,17 @@ def trace(policy: Policy, packet: Packet) -> Trace:
         seen = replace(seen, to_zone=_way_out(context, arrived, seen, lines))
     to_zone = seen.to_zone
     if not to_zone:
-        return Trace(packet, "", "", None, (), dnat, None, seen, tuple(lines))
+        return Trace(packet, "", "", None, (), dnat, None, seen, tuple(lines), exempt)
     if to_zone == arrived.from_zone == FIREWALL:
         lines.append("The firewall talks to itself, which is always accepted.")
-        return Trace(packet, to_zone, "accept", None, (), dnat, None, seen, tuple(lines))
+        return Trace(packet, to_zone, "accept", None, (), dnat, None, seen, tuple(lines), exempt)
     _name_raw(policy, seen, lines)
     rule, conditional, action = _decision(policy, seen, exempt, lines)
     snat, result = None, seen
     if not exempt and "accept" in (action, *(each.action for each in conditional)):
         snat, result = _source(policy, seen, lines)
     lines.append(f"In the end: {action}{f', as {result}' if action == 'accept' else ''}.")
-    return Trace(packet, to_zone, action, rule, conditional, dnat, snat, result, tuple(lines))
+    return Trace(packet, to_zone, action, rule, conditional, dnat, snat, result, tuple(lines), exempt)
 
 
 def matches(match: Match, packet: Packet) -> bool:

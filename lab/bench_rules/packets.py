@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from ..monitors.frames import ETH_IPV4, ETH_IPV6, checksum, pseudo_header
+from ..monitors.frames import ETH_IPV4, ETH_IPV6, checksum, ethernet, ip, pseudo_header
 from .policy import ZONES, Packet
 from .rig import enter, mac
 
@@ -33,13 +33,8 @@ def frame(packet: Packet, source_port: int) -> bytes:
     total = checksum(pseudo_header(source, destination, protocol, len(body)) + body) or 0xFFFF
     place = 16 if protocol == 6 else 6
     body = body[:place] + struct.pack("!H", total) + body[place + 2 :]
-    if packet.family == 6:
-        header = struct.pack("!IHBB", 0x60000000, len(body), protocol, 64) + source + destination
-    else:
-        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0x4000, 64, protocol, 0) + source + destination
-        header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
-    ends = bytes.fromhex((mac(packet.from_zone, True) + mac(packet.from_zone, False)).replace(":", ""))
-    return ends + struct.pack("!H", ETH_IPV6 if packet.family == 6 else ETH_IPV4) + header + body
+    router, sender = (bytes.fromhex(mac(packet.from_zone, node).replace(":", "")) for node in (True, False))
+    return ethernet(router, sender, ip(source, destination, protocol, body))
 
 
 def source_port(found: bytes) -> int | None:

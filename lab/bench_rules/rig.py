@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import paths
+from .. import netns, paths
 from ..hosts import Host, NodeHost
 from ..namespace import inside
 from ..run import LabError, run
@@ -24,7 +23,6 @@ from .policy import NETS, ZONES, Packet, host, interface
 # The node's end is .1 and :1 of a small network, the world's end .2 and :2.
 _TRANSIT = {4: "198.19.254.{}/30", 6: "2001:2:0:ff0{}::{}/64"}
 _OUTER = "eth0"
-CLONE_NEWNET = 0x40000000
 
 
 def mac(zone: str, node: bool) -> str:
@@ -135,9 +133,7 @@ def python(prefix: Sequence[str], module: str, *arguments: str, stdin: str | Non
     return run(argv, stdin=stdin, env={**os.environ, **paths.PYTHON}, cwd=paths.REPO).stdout
 
 
-def enter(netns: str) -> None:
-    """Put this thread into a network namespace of the lab; sockets stay where they were made."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with Path(f"/run/netns/{netns}").open("rb") as file:
-        if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), netns)
+def enter(name: str) -> None:
+    """Put this thread into a network namespace of the lab."""
+    with Path(f"/run/netns/{name}").open("rb") as file:
+        netns.enter(file.fileno())

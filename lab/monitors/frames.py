@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""Raw frames: ARP requests, neighbour solicitations, and the answers to them. Pure."""
+"""Raw frames: IP packets, ARP requests, neighbour solicitations, and the answers to them. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import struct
 
 ETH_ARP, ETH_IPV4, ETH_IPV6 = 0x0806, 0x0800, 0x86DD
 BROADCAST = b"\xff" * 6
+HOPS = 64
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 
 
@@ -26,6 +27,19 @@ def pseudo_header(source: bytes, destination: bytes, protocol: int, length: int)
     if len(source) == 4:
         return source + destination + struct.pack("!BBH", 0, protocol, length)
     return source + destination + struct.pack("!I3xB", length, protocol)
+
+
+def ip(source: bytes, target: bytes, protocol: int, body: bytes, hops: int = HOPS, number: int = 0) -> bytes:
+    """A packet without options, of the family of the addresses. `number` tells packets of IPv4 apart."""
+    if len(source) == 4:
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number, 0, hops, protocol, 0) + source + target
+        return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+    return struct.pack("!IHBB", 6 << 28, len(body), protocol, hops) + source + target + body
+
+
+def ethernet(target: bytes, source: bytes, packet: bytes) -> bytes:
+    """The frame of an IP packet."""
+    return target + source + struct.pack("!H", ETH_IPV4 if packet[0] >> 4 == 4 else ETH_IPV6) + packet
 
 
 def mac_text(mac: bytes) -> str:
@@ -50,8 +64,7 @@ def solicitation(mac: bytes, target: str) -> bytes:
     group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff00:0")[:13] + wanted[13:]
     body = struct.pack("!BBHI", 135, 0, 0, 0) + wanted + b"\x01\x01" + mac
     body = body[:2] + struct.pack("!H", checksum(pseudo_header(source, group, 58, len(body)) + body)) + body[4:]
-    header = struct.pack("!IHBB", 0x60000000, len(body), 58, 255) + source + group
-    return b"\x33\x33" + group[12:] + mac + struct.pack("!H", ETH_IPV6) + header + body
+    return ethernet(b"\x33\x33" + group[12:], mac, ip(source, group, 58, body, hops=255))
 
 
 def answer(frame: bytes, mac: bytes) -> tuple[str, bytes, bool] | None:

@@ -8,7 +8,6 @@ unit starts it. Forbidden packets are on the wire all the time, from before the 
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import hashlib
 import os
@@ -27,17 +26,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TypeVar
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._host.ruleset import manifest
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
-from lab.monitors.frames import checksum, pseudo_header
+from lab.monitors.frames import checksum, ethernet, ip, pseudo_header
+from lab.netns import Namespace
 
 ROLE = Path(__file__).parents[2] / "roles" / "iptables"
-T = TypeVar("T")
 
-CLONE_NEWNET = 0x40000000
 ETH_P_ALL, SOL_PACKET, PACKET_STATISTICS = 3, 263, 6
 FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
 MARK = b"linuxha-boot"
@@ -71,71 +68,18 @@ ENDS = {4: ("192.0.2.9", "198.51.100.80"), 6: ("2001:db8:1::9", "2001:db8:2::80"
 # --- namespaces ------------------------------------------------------------------------------------------------------
 
 
-def aside(call: Callable[[], T]) -> T:
-    """In a thread that ends with it, since a thread changes its namespace alone."""
-    found: list[T] = []
-    problem: list[BaseException] = []
-
-    def target() -> None:
-        try:
-            found.append(call())
-        except BaseException as error:
-            problem.append(error)
-
-    thread = threading.Thread(target=target)
-    thread.start()
-    thread.join()
-    if problem:
-        raise problem[0]
-    return found[0]
+def forwarding(network: Namespace) -> tuple[str, ...]:
+    return network.call(lambda: tuple(Path(path).read_text().strip() for path in FORWARDING))
 
 
-def system_call(name: str, *arguments: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*arguments) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+def forward(network: Namespace, value: str) -> None:
+    network.call(lambda: [Path(path).write_text(value) for path in FORWARDING])
 
 
-class Namespace:
-    """A network namespace that lives as long as its handle, and what runs in it."""
-
-    def __init__(self) -> None:
-        def make() -> int:
-            system_call("unshare", CLONE_NEWNET)
-            return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-        self.handle = aside(make)
-        self.path = f"/proc/{os.getpid()}/fd/{self.handle}"
-
-    def inside(self, call: Callable[[], T]) -> T:
-        def enter() -> T:
-            system_call("setns", self.handle, CLONE_NEWNET)
-            return call()
-
-        return aside(enter)
-
-    def ip(self, *lines: str) -> None:
-        self.run(["ip", "-batch", "-"], "\n".join([*lines, ""]))
-
-    def run(self, argv: Sequence[str], text: str = "") -> str:
-        command = ["nsenter", f"--net={self.path}", "--", *argv]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=ENVIRONMENT)
-        assert done.returncode == 0, f"{argv}: {done.stderr}"
-        return done.stdout
-
-    def forwarding(self) -> tuple[str, ...]:
-        return self.inside(lambda: tuple(Path(path).read_text().strip() for path in FORWARDING))
-
-    def forward(self, value: str) -> None:
-        self.inside(lambda: [Path(path).write_text(value) for path in FORWARDING])
-
-    def received(self, device: str) -> int:
-        text = self.inside(lambda: Path("/proc/thread-self/net/dev").read_text())
-        found = re.search(rf"^\s*{device}:\s*\d+\s+(\d+)", text, re.MULTILINE)
-        return int(found.group(1)) if found else 0
-
-    def close(self) -> None:
-        os.close(self.handle)
+def received(network: Namespace, device: str) -> int:
+    text = network.call(lambda: Path("/proc/thread-self/net/dev").read_text())
+    found = re.search(rf"^\s*{device}:\s*\d+\s+(\d+)", text, re.MULTILINE)
+    return int(found.group(1)) if found else 0
 
 
 # --- packets ---------------------------------------------------------------------------------------------------------
@@ -147,12 +91,7 @@ def frame(family: int, protocol: int, head: Callable[[int], bytes], payload: byt
     size = len(head(0)) + len(payload)
     pseudo = b"" if (family, protocol) == (4, 1) else pseudo_header(source, target, protocol, size)
     body = head(checksum(pseudo + head(0) + payload)) + payload
-    if family == 4:
-        start = struct.pack("!BBHHHBB", 0x45, 0, 20 + size, 0, 0, 64, protocol)
-        packet = start + struct.pack("!H", checksum(start + b"\0\0" + source + target)) + source + target + body
-    else:
-        packet = struct.pack("!IHBB", 6 << 28, size, protocol, 64) + source + target + body
-    return bytes.fromhex(FIREWALL_MAC + OTHER_MAC) + struct.pack("!H", 0x0800 if family == 4 else 0x86DD) + packet
+    return ethernet(bytes.fromhex(FIREWALL_MAC), bytes.fromhex(OTHER_MAC), ip(source, target, protocol, body))
 
 
 def tcp(source: int, port: int, flags: int) -> Callable[[int], bytes]:
@@ -197,8 +136,8 @@ class Wire:
         self._port = ""
         self._frames: tuple[Sequence[bytes], Sequence[bytes]] = ((), ())
         self._ended = threading.Event()
-        self._out = self.wan.inside(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
-        self._in = self.lan.inside(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)))
+        self._out = self.wan.call(socket.socket, socket.AF_PACKET, socket.SOCK_RAW)
+        self._in = self.lan.call(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._in.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self._in.settimeout(0.2)
         self._threads = [threading.Thread(target=work) for work in (self._send, self._receive)]
@@ -366,7 +305,7 @@ def unloadable(disk: Disk, chance: random.Random) -> None:
 
 def foreign_set(network: Namespace, disk: Disk) -> None:
     name = next(line.split()[1] for line in disk.files["ipsets"].splitlines() if line.startswith("create lh4-"))
-    network.run(["ipset", "create", name, "hash:ip,port"])
+    network.run("ipset", "create", name, "hash:ip,port")
 
 
 UNREADABLE = "cannot read the rules|checksum differs"
@@ -456,7 +395,7 @@ def _boot(disk: Disk, wire: Wire, boot: int, fault: Fault, chance: random.Random
     fault.spoil(disk, chance)
     firewall = Namespace()
     # As a kernel starts, whatever this machine's own settings are.
-    firewall.forward("0")
+    forward(firewall, "0")
     port = f"p{boot}"
     mac = ":".join(re.findall("..", FIREWALL_MAC))
     firewall.ip(
@@ -488,7 +427,7 @@ def _boot(disk: Disk, wire: Wire, boot: int, fault: Fault, chance: random.Random
     if started[0].returncode == 0:
         tally.load_s = max(time.monotonic() - clock - began, LOAD_S / 5)
     problem = _judge(firewall, wire, boot, fault, started[0].returncode, said, tally)
-    tally.reached += firewall.received("wan")
+    tally.reached += received(firewall, "wan")
     # A namespace that is taken apart loses its rules before its interfaces; a machine without power loses both at once.
     for host in (wire.wan, wire.lan):
         host.ip(f"link del {port}")
@@ -504,9 +443,9 @@ def _kill(loader: subprocess.Popen[str], chance: random.Random) -> None:
 
 def _judge(firewall: Namespace, wire: Wire, boot: int, fault: Fault, code: int, said: str, tally: Tally) -> str:
     """What was wrong, in words."""
-    forwarding = firewall.forwarding()
+    switches = forwarding(firewall)
     # One that was killed when all was done has done it.
-    opened = code == 0 or (fault.killed and forwarding == ("1", "1"))
+    opened = code == 0 or (fault.killed and switches == ("1", "1"))
     killed = fault.killed and code == -signal.SIGKILL
     if fault.reason:
         told = bool(re.search(fault.reason, said)) and "closed: nothing is forwarded" in said
@@ -525,9 +464,9 @@ def _judge(firewall: Namespace, wire: Wire, boot: int, fault: Fault, code: int, 
     leaked = {family: wire.arrived[boot, False, family] for family in (4, 6)}
     if any(leaked.values()):
         return f"leaked {leaked}"
-    if not opened and not killed and forwarding != ("0", "0"):
-        return f"forwarding is {forwarding}"
-    for family, value in zip((4, 6), forwarding, strict=True):
+    if not opened and not killed and switches != ("0", "0"):
+        return f"forwarding is {switches}"
+    for family, value in zip((4, 6), switches, strict=True):
         if value == "0" and wire.arrived[boot, True, family]:
             return f"allowed packets of IPv{family} passed without all rules"
     return ""

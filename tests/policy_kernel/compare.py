@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.early import Early
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatNat
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL, ICMP, WITH_PORTS, FlatNat
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, Trace, trace
 from tests.policy_kernel import packets
-from tests.policy_kernel.packets import ESP, GRE, ICMP, WITH_PORTS
+from tests.policy_kernel.packets import ESP, GRE
 from tests.policy_kernel.policies import OWN, VIPS, Case, Question
-from tests.policy_kernel.rig import FIREWALL, Rig, Seen
+from tests.policy_kernel.rig import Rig, Seen
 
 SIZES = tuple(1 << bit for bit in range(7, 16))
 _COUNTERS = re.compile(r"\[\d+:(\d+)\]")

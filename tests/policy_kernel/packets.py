@@ -7,16 +7,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ICMP, WITH_PORTS
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, to_address
-from lab.monitors.frames import checksum, pseudo_header
+from lab.monitors.frames import checksum, ip, pseudo_header
 
 TCP, UDP, SCTP, GRE, ESP, AH = 6, 17, 132, 47, 50, 51
-WITH_PORTS = (TCP, UDP, SCTP)
-ICMP = {4: 1, 6: 58}
 #: What is inside of an AH header in IPv6: a protocol for experiments (RFC 3692), which nobody looks into.
 INSIDE_AH = 253
 SYN, RST, ACK, PSH = 0x02, 0x04, 0x10, 0x08
-HOPS = 64
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,8 @@ FIRST = Tcp()
 
 def build(packet: Packet, size: int = 128, tcp: Tcp = FIRST, number: int = 0) -> bytes:
     """An IP packet of `size` bytes in all; `number` tells echo requests of the same hosts apart."""
-    source, destination = packet.source.packed, packet.destination.packed
-    if packet.family == 4:
-        body = _body(packet, size - 20, tcp, number)
-        head = struct.pack("!BBHHHBBH", 0x45, 0, size, number + 1, 0, HOPS, packet.protocol, 0) + source + destination
-        return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
-    body = _body(packet, size - 40, tcp, number)
-    return struct.pack("!IHBB", 6 << 28, size - 40, packet.protocol, HOPS) + source + destination + body
+    body = _body(packet, size - (20 if packet.family == 4 else 40), tcp, number)
+    return ip(packet.source.packed, packet.destination.packed, packet.protocol, body, number=number + 1)
 
 
 def _body(packet: Packet, size: int, tcp: Tcp, number: int) -> bytes:

@@ -15,13 +15,18 @@ from typing import Any
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import early, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import span
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Match, Ranges, Service
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
+    FIREWALL,
+    ICMP,
+    WITH_PORTS,
+    Match,
+    Ranges,
+    Service,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet, to_address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.review import review
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset, parse
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.trace import Policy, matches, trace
-from tests.policy_kernel.packets import ICMP, WITH_PORTS
-from tests.policy_kernel.rig import FIREWALL
 
 ZONES: Mapping[str, Mapping[str, list[str]]] = {
     "wan": {"interfaces": ["wan"], "networks": ["192.0.2.0/24", "2001:db8:1::/64"]},
@@ -98,18 +103,22 @@ class Case:
         """The zone whose check of the way back drops a source; "" when none does. A default route leads everywhere."""
         if link == FIREWALL or self.link_to(source) == link:
             return ""
-        zone = next(zone for zone, body in self.raw["zones"].items() if link in body.get("interfaces", ()))
+        zone = self.zone_at(link)
         return zone if self.raw["zones"][zone].get("antispoof", self.raw["antispoof"]) == "strict" else ""
 
     def zone_of(self, link: str, address: Address) -> str:
         """The zone of an address behind an interface, as the guide says it: the longest prefix wins."""
-        zones = self.raw["zones"]
-        best, longest = next(zone for zone, body in zones.items() if link in body.get("interfaces", ())), -1
-        for zone, body in zones.items():
+        best, longest = self.zone_at(link), -1
+        for zone, body in self.raw["zones"].items():
             for net in map(ipaddress.ip_network, body["networks"] if "within" in body else ()):
                 if link in self._links(zone) and address in net and net.prefixlen > longest:
                     best, longest = zone, net.prefixlen
         return best
+
+    def zone_at(self, link: str) -> str:
+        """The zone of an interface, without those of prefixes behind it."""
+        found: str = next(zone for zone, body in self.raw["zones"].items() if link in body.get("interfaces", ()))
+        return found
 
     def _links(self, zone: str) -> Sequence[str]:
         body = self.raw["zones"][zone]
@@ -165,6 +174,9 @@ class _Maker:
         if "hidden" in self.features:
             service = {"protocol": self.random.choice(["tcp", "udp"]), "ports": self._ports()}
             found["untracked"][0] = {"name": "u0", "from": ["vpn"], "to": ["any"], **service}
+            # Else they exempt what would pass as an answer of the first one.
+            for entry in found["untracked"][1:]:
+                entry.setdefault("source", self._items())
 
     def _add_bogons(self, found: dict[str, Any]) -> None:
         for zone in self.random.sample(sorted(ZONES), self.random.randint(1, 2)):
@@ -174,6 +186,7 @@ class _Maker:
         found["antispoof"] = self.random.choice(["strict", "strict", "loose", "off"])
         for zone in self.random.sample(sorted(ZONES), self.random.randint(1, 3)):
             found["zones"][zone]["antispoof"] = self.random.choice(["strict", "loose", "off"])
+        found["zones"][zone]["antispoof"] = "strict"
 
     def _untracked(self, number: int) -> dict[str, Any]:
         """Of every shape: an answer has to find those who may ask, and no others."""
@@ -493,8 +506,7 @@ class _Traffic:
         if "hidden" not in self.case.features:
             return packet
         link = self.case.link_to(trace(self.case.policy, packet).result.destination)
-        zones = self.case.raw["zones"].items()
-        return replace(packet, to_zone=next(zone for zone, body in zones if link in body.get("interfaces", ())))
+        return replace(packet, to_zone=self.case.zone_at(link))
 
     def _sender(self, family: int, zones: Sequence[str], match: Match | None) -> tuple[str, Address]:
         """An interface and an address behind it; of one of the zones, if that can be had."""

@@ -8,29 +8,21 @@ discovery, so every address that a route leads to is there.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import socket
-import struct
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 from lab.monitors import frames
+from lab.netns import Namespace
 from tests.policy_kernel import packets
 
-T = TypeVar("T")
-
-#: Where a packet is seen that the firewall itself takes.
-FIREWALL = "firewall"
 PROTOCOLS = (1, 2, 6, 17, 47, 50, 51, 58, 89, 103, 112, 132, 253)
 INTERNET = {4: socket.AF_INET, 6: socket.AF_INET6}
-CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 IPV6_RECVPKTINFO, IPV6_PKTINFO = 49, 50
 SO_RCVBUFFORCE = 33
@@ -56,7 +48,7 @@ SYSCTLS = (
 
 
 class Seen(NamedTuple):
-    #: An interface, or FIREWALL.
+    #: An interface, or FIREWALL where the firewall itself takes it.
     where: str
     #: From the IP header on.
     raw: bytes
@@ -64,36 +56,6 @@ class Seen(NamedTuple):
     @property
     def packet(self) -> Packet:
         return packets.read(self.raw)
-
-
-class Namespace:
-    """Its one thread lives in the network namespace, with every program and socket that it makes."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, initializer=_unshare)
-        self.path = self.call(lambda: f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net")
-
-    def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        return self._thread.submit(function, *arguments).result()
-
-    def run(self, *argv: str, stdin: str = "") -> str:
-        return self.call(_run, argv, stdin)
-
-    def close(self) -> None:
-        self._thread.shutdown()
-
-
-def _unshare() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "unshare")
-
-
-def _run(argv: Sequence[str], stdin: str) -> str:
-    environment = {**os.environ, "PATH": "/usr/sbin:/sbin:" + os.environ["PATH"], "LC_ALL": "C"}
-    done = subprocess.run(argv, input=stdin, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{argv}: {done.stderr}"
-    return done.stdout
 
 
 class Rig:
@@ -133,8 +95,8 @@ class Rig:
         lines += [f"address add {FENCE}/32 dev fence"]
         lines += [f"route replace {prefix} dev {link}" for prefix, link in routes.items()]
         self.world.run("ip", "link", "set", "lo", "up")
-        self.firewall.run("ip", "-batch", "-", stdin="\n".join(lines) + "\n")
-        self.world.run("ip", "-batch", "-", stdin="".join(f"link set {link} up\n" for link in (*links, "fence")))
+        self.firewall.ip(*lines)
+        self.world.ip(*(f"link set {link} up" for link in (*links, "fence")))
         self._tap = self._socket(self.world, socket.AF_PACKET, socket.htons(ETH_P_ALL))
         self._own = {family: self._socket(self.firewall, kind, socket.IPPROTO_RAW) for family, kind in INTERNET.items()}
         # What the firewall takes for itself, as it is behind the rules.
@@ -166,8 +128,7 @@ class Rig:
             if where == FIREWALL:
                 self._originate(raw)
             else:
-                kind = frames.ETH_IPV4 if raw[0] >> 4 == 4 else frames.ETH_IPV6
-                self._tap.sendto(NEAR + FAR + struct.pack("!H", kind) + raw, (where, 0))
+                self._tap.sendto(frames.ethernet(NEAR, FAR, raw), (where, 0))
         return [*self._until_fence(), *self._taken()]
 
     def states(self, family: int) -> list[str]:
@@ -229,4 +190,4 @@ def _headed(listener: socket.socket, body: bytes, ancillary: Sequence[tuple[int,
     """IPv6 hands out no header: one with what is known of it."""
     target = next(data[:16] for _level, kind, data in ancillary if kind == IPV6_PKTINFO)
     source = socket.inet_pton(socket.AF_INET6, peer[0].partition("%")[0])
-    return struct.pack("!IHBB", 6 << 28, len(body), listener.proto, packets.HOPS) + source + target + body
+    return frames.ip(source, target, listener.proto, body)

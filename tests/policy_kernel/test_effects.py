@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.render import render
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import parse
 from tests.policy_kernel import packets
 from tests.policy_kernel.packets import ACK, PSH, SYN, Tcp
-from tests.policy_kernel.rig import FIREWALL, Rig
+from tests.policy_kernel.rig import Rig
 
 ZONES: dict[str, Any] = {
     "wan": {"interfaces": ["wan"], "networks": ["192.0.2.0/24", "2001:db8:1::/64"]},

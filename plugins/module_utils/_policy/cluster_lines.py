@@ -7,18 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import match
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import icmp, match
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cluster import ClusterRule, Management
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table import Table
-
-# Neighbour discovery proper; a redirect (137) is never wanted on a firewall. RFC 4861: hop limit 255 proves on-link.
-NDP = (
-    ("133", "router solicitation"),
-    ("134", "router advertisement"),
-    ("135", "neighbour solicitation"),
-    ("136", "neighbour advertisement"),
-)
-MLD = (("130", "query"), ("131", "report"), ("132", "done"), ("143", "report v2"))
 
 
 def management(
@@ -40,16 +31,17 @@ def own_traffic(
     """What must work without connection tracking: discovery of neighbours and groups, and the cluster itself."""
     if family == 6:
         neighbours(table)
-        for number, name in MLD:
-            multicast = f"-p ipv6-icmp -m icmp6 --icmpv6-type {number} -m hl --hl-eq 1"
+        for number, name in icmp.MLD:
+            multicast = f"{icmp.message(6, number)} -m hl --hl-eq 1"
             table.add("INPUT", multicast, f"mld {name}", "-j ACCEPT")
             table.add("OUTPUT", multicast, f"mld {name}", "-j ACCEPT")
-        table.add("INPUT", "-p ipv6-icmp -m icmp6 --icmpv6-type 2", "packet too big", "-j ACCEPT")
+        table.add("INPUT", icmp.message(6, *icmp.TOO_BIG[6]), "packet too big", "-j ACCEPT")
     else:
         table.add("INPUT", "-d 224.0.0.0/4 -p 2 -m ttl --ttl-eq 1", "igmp", "-j ACCEPT")
         # The administrators' connections are untracked, so their path MTU errors are related to nothing.
         for interface in management_access.interfaces if management_access else ():
-            table.add("INPUT", f"-i {interface} -p icmp -m icmp --icmp-type 3/4", "fragmentation needed", "-j ACCEPT")
+            too_big = f"-i {interface} {icmp.message(4, *icmp.TOO_BIG[4])}"
+            table.add("INPUT", too_big, "fragmentation needed", "-j ACCEPT")
     for rule in rules:
         if not rule.chain.startswith("raw"):
             for found in matches(rule, family):
@@ -57,8 +49,8 @@ def own_traffic(
 
 
 def neighbours(table: Table) -> None:
-    for number, name in NDP:
-        matches = f"-p ipv6-icmp -m icmp6 --icmpv6-type {number} -m hl --hl-eq 255"
+    for number, name in icmp.NDP:
+        matches = f"{icmp.message(6, number)} -m hl --hl-eq 255"
         table.add("INPUT", matches, f"ndp {name}", "-j ACCEPT")
         table.add("OUTPUT", matches, f"ndp {name}", "-j ACCEPT")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines, services, spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, icmp, services, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.cluster import ClusterRule
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import span
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.extras import RawRule
@@ -26,13 +26,12 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
     Ranges,
     Service,
 )
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.question import ECHO_REQUEST
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
 
 _ON_LINK = "its hop limit is 255, so it comes from the link itself"
 _ONE_HOP = "its hop limit is 1"
 _MULTICAST: Ranges = ((0xE0000000, 0xEFFFFFFF),)
-_NDP = tuple((int(number), int(number)) for number, _name in cluster_lines.NDP)
+_NDP = tuple((number, number) for number, _name in icmp.NDP)
 Matches = Mapping[int, Match]
 
 
@@ -136,14 +135,15 @@ def _neighbours(maker: _Maker) -> Iterator[FlatRule]:
 def _housekeeping(maker: _Maker) -> Iterator[FlatRule]:
     for way in ("in", "out"):
         yield from maker.rules("neighbour discovery", "built in", _messages(6, _NDP), way, (), _ON_LINK)
-        groups = tuple((int(number), int(number)) for number, _name in cluster_lines.MLD)
+        groups = tuple((number, number) for number, _name in icmp.MLD)
         yield from maker.rules("multicast groups", "built in", _messages(6, groups), way, (), _ONE_HOP)
-    yield from maker.rules("packet too big", "built in", _messages(6, ((2, 2),)), "in")
+    yield from maker.rules("packet too big", "built in", _messages(6, _one(icmp.TOO_BIG[6][0])), "in")
     groups4 = Match(ADDRESSES[4], _MULTICAST, (Service(2),))
     yield from maker.rules("multicast groups", "built in", {4: groups4}, "in", (), _ONE_HOP)
     access = maker.ruleset.management
     if access is not None:
-        too_big = Match(ADDRESSES[4], ADDRESSES[4], (Service(ICMP[4], types=((3, 3),), codes=((4, 4),)),))
+        kind, code = icmp.TOO_BIG[4]
+        too_big = Match(ADDRESSES[4], ADDRESSES[4], (Service(ICMP[4], types=_one(kind), codes=_one(code or 0)),))
         yield from maker.rules("fragmentation needed", "management", {4: too_big}, "in", access.interfaces)
 
 
@@ -185,8 +185,12 @@ def _echo(maker: _Maker) -> Iterator[FlatRule]:
     rate = maker.ruleset.options.echo_rate
     zones = tuple(zone.name for zone in maker.ruleset.flat_zones)
     if rate != "off":
-        matches = {family: _messages(family, ((number, number),))[family] for family, number in ECHO_REQUEST.items()}
+        matches = {family: _messages(family, _one(number))[family] for family, number in icmp.ECHO_REQUEST.items()}
         yield FlatRule("echo", "echo_rate", zones, (FIREWALL,), matches, conditions=(f"at most {rate} per source",))
+
+
+def _one(number: int) -> Ranges:
+    return ((number, number),)
 
 
 def _messages(family: int, types: Ranges) -> Matches:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster_lines, extras, match, split
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import cluster_lines, extras, icmp, match, split
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Clamp, FlatRule
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import Lines
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
@@ -71,7 +71,7 @@ def _states(table: Table, chain: str) -> None:
 def _echo(table: Table, ruleset: Ruleset, family: int) -> None:
     if ruleset.options.echo_rate == "off":
         return
-    kind = "-p icmp -m icmp --icmp-type 8" if family == 4 else "-p ipv6-icmp -m icmp6 --icmpv6-type 128"
+    kind = icmp.message(family, icmp.ECHO_REQUEST[family])
     limit = (
         f"-m hashlimit --hashlimit-upto {ruleset.options.echo_rate} --hashlimit-burst 20 "
         f"--hashlimit-mode srcip --hashlimit-name linuxha_echo{family}"

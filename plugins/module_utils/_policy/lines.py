@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Optional
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import conditions, match, spans
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import conditions, icmp, match, spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ICMP,
     TYPES,
@@ -25,7 +25,6 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table imp
 
 #: More protocols or message types than that are told by what is missing.
 _MANY_PROTOCOLS, _MANY_TYPES = 128, 16
-_MESSAGES = {4: ("-p icmp -m icmp", "--icmp-type"), 6: ("-p ipv6-icmp -m icmp6", "--icmpv6-type")}
 REJECT = {4: ("icmp-port-unreachable", "icmp-admin-prohibited"), 6: ("icmp6-port-unreachable", "icmp6-adm-prohibited")}
 
 
@@ -76,7 +75,7 @@ def _ports(number: int, products: Sequence[Service], family: int) -> list[Altern
 
 def _messages(products: Sequence[Service], family: int) -> list[Alternative]:
     """iptables takes one type, or one type with one code, at a time."""
-    way, option = _MESSAGES[family]
+    way, option = icmp.WORDS[family]
     codes: dict[int, Ranges] = {}
     for service in products:
         for low, high in service.types:

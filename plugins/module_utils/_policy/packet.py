@@ -12,6 +12,7 @@ from typing import Optional
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import Address
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ICMP, WITH_PORTS, Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.icmp import ECHO_REQUEST
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box, Point
 
 #: Names for reading; fields.PROTOCOLS is what may be written.
@@ -38,8 +39,7 @@ _HOSTS = {family: tuple(int(ipaddress.ip_address(text)) for text in texts) for f
 _SERVICES = (
     *(6 << 16 | port for port in (443, 80, 22, 25, 8080)),
     *(17 << 16 | port for port in (53, 123)),
-    1 << 16 | 8 << 8,
-    58 << 16 | 128 << 8,
+    *(ICMP[family] << 16 | kind << 8 for family, kind in ECHO_REQUEST.items()),
     6 << 16 | 5000,
     17 << 16 | 5000,
     47 << 16,

@@ -13,13 +13,13 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields im
     number_of,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FIREWALL
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.icmp import ECHO_REQUEST
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 KEYS = ("from", "to", "source", "destination", "protocol", "port", "source_port", "type", "code")
 #: One that hosts really choose (RFC 6056), where the question does not say.
 SOURCE_PORT = 40000
-ECHO_REQUEST = {4: 8, 6: 128}
 
 
 def read_packet(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines, extras
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bogons, cluster_lines, extras, icmp
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import (
     ADDRESSES,
     FIREWALL,
@@ -30,9 +30,9 @@ def raw_table(ruleset: Ruleset, sets: SetBook, family: int) -> Table:
     # Untracked, so that neither a full connection table nor its state decides over administrators and cluster.
     cluster_lines.management(table, ruleset.management, family, "PREROUTING", "OUTPUT", NOTRACK)
     if family == 6:
-        for number, name in cluster_lines.NDP:
+        for number, name in icmp.NDP:
             for chain in ("PREROUTING", "OUTPUT"):
-                table.add(chain, f"-p ipv6-icmp -m icmp6 --icmpv6-type {number}", f"ndp {name}", NOTRACK)
+                table.add(chain, icmp.message(6, number), f"ndp {name}", NOTRACK)
     for rule in ruleset.cluster_rules:
         # A full table must not silence the advertisements: that would be two masters.
         if rule.chain.startswith("raw") or rule.protocol == "vrrp":
@@ -54,8 +54,8 @@ def _sources(table: Table, ruleset: Ruleset, sets: SetBook, family: int) -> None
         # Before the bogons, which neighbours may have among themselves (fc00::/7), and before the check of the way
         # back, which can fail for a moment while addresses change: an advertisement lost then is asked for again
         # only after a second (RetransTimer, RFC 4861). Hop limit 255 proves the link.
-        for number, name in cluster_lines.NDP:
-            matches = f"-p ipv6-icmp -m icmp6 --icmpv6-type {number} -m hl --hl-eq 255"
+        for number, name in icmp.NDP:
+            matches = f"{icmp.message(6, number)} -m hl --hl-eq 255"
             table.add("PREROUTING", matches, f"ndp {name} on link", "-j ACCEPT")
     for zone in real:
         for interface in zone.interfaces if zone.bogons else ():

@@ -57,6 +57,18 @@ def test_an_advertisement(target: bytes, option: bool) -> None:
     assert found == ("2001:db8:1::1", OWNER, option)
 
 
+def test_packets_of_both_families() -> None:
+    four = frames.ip(bytes([192, 0, 2, 9]), bytes([198, 51, 100, 9]), 17, b"body", number=7)
+    assert frames.checksum(four[:20]) == 0
+    assert (
+        four == bytes.fromhex("45000018000700004011") + four[10:12] + bytes([192, 0, 2, 9, 198, 51, 100, 9]) + b"body"
+    )
+    six = frames.ip(bytes(15) + b"\1", bytes(15) + b"\2", 58, b"body", hops=255)
+    assert six == bytes.fromhex("6000000000043aff") + bytes(15) + b"\1" + bytes(15) + b"\2" + b"body"
+    assert frames.ethernet(MAC, OWNER, four) == MAC + OWNER + b"\x08\x00" + four
+    assert frames.ethernet(MAC, OWNER, six)[12:14] == b"\x86\xdd"
+
+
 def ipv4(protocol: int, body: bytes, hops: int, fragment: int = 0) -> bytes:
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, fragment, hops, protocol, 0)
     return bytes(12) + b"\x08\x00" + header + bytes([192, 0, 2, 9]) + bytes([198, 51, 100, 9]) + body

@@ -243,7 +243,7 @@ def _ours(line: Line, stateless: bool) -> bool:
     if line.table == "raw":
         dropped = line.name.startswith((_FORGED, _SPOOFED))
         exempt = line.target == _EXEMPT and not line.name.startswith("helper ")
-        return (dropped or exempt) and line.chain == ("OUTPUT" if stateless else "PREROUTING")
+        return (dropped or exempt) and (line.chain == "OUTPUT") == stateless
     if line.table != "filter":
         return line.table == "nat" and line.chain in ("PREROUTING", "POSTROUTING")
     if line.chain == "OUTPUT":

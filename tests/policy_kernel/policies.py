@@ -190,7 +190,10 @@ class _Maker:
 
     def _untracked(self, number: int) -> dict[str, Any]:
         """Of every shape: an answer has to find those who may ask, and no others."""
-        found = {"name": f"u{number}", **self._pair(firewall=True), **self._stateless()}
+        pair = self._pair(firewall=True)
+        # What is taken away has a chain of its own, where answers of the firewall would be counted too.
+        negated = FIREWALL not in (*pair["from"], *pair["to"])
+        found = {"name": f"u{number}", **pair, **self._stateless(0.2 if negated else 0)}
         if self._chance(0.3):
             found["source"] = self._items()
         if "any" not in found["to"] and found["to"] != [FIREWALL]:
@@ -199,14 +202,14 @@ class _Maker:
             found["destination"] = [self.random.choice([*OWN, *VIPS])] if FIREWALL in found["to"] else self._items()
         return found
 
-    def _stateless(self) -> dict[str, Any]:
+    def _stateless(self, negated: float) -> dict[str, Any]:
         """A service without kinds of messages."""
         kind = self.random.random()
         if kind < 0.15:
             return {}
         if kind < 0.4:
             names = self.random.sample(["dns", "ntp", "http", "own-tcp", "own-udp", "own-sctp"], 2)
-            return {"service": [("!" if self._chance(0.2) else "") + name for name in names]}
+            return {"service": [("!" if self._chance(negated) else "") + name for name in names]}
         found = self._inline()
         return {key: value for key, value in found.items() if key != "types"}
 

@@ -29,7 +29,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._backup.sources i
 )
 from ansible_collections.linuxha.firewall.plugins.modules import backup_collect, backup_place
 
-WANTED = [
+WANTED: list[dict[str, Any]] = [
     {"path": "/etc/corosync/authkey", "part": KEYS},
     {"path": "/etc/linuxha/sync", "part": KEYS},
     {"path": "/var/lib/linuxha", "part": STATE, "exclude": ["maintenance.json"]},
@@ -244,7 +244,7 @@ def test_a_node_is_believed_only_what_it_was_asked_for(entry: dict[str, Any], ri
 
 
 def test_what_is_collected_was_asked_for(node: Path) -> None:
-    wanted = [Source(item["path"], item["part"], tuple(item.get("exclude", ()))) for item in WANTED]  # type: ignore[arg-type]
+    wanted = [Source(item["path"], item["part"], tuple(item.get("exclude", ()))) for item in WANTED]
     assert list(unasked(taken(node), wanted)) == []
     wanted = [Source("/etc/**/sync", KEYS), Source("/etc/lin*", REFERENCE), Source("etc/./corosync/", KEYS)]
     asked = [{"path": source.path, "part": source.part} for source in wanted]

@@ -213,13 +213,16 @@ class ActionModule(Secretive):
         """
         asked = [{"path": s.path, "part": s.part, "exclude": list(s.exclude)} for s in wanted]
         found = self._ask("backup_collect", {"sources": asked, "content": content}, variables)
+        entries = found.get("entries")
+        # What is no list is nothing that was asked for, either.
+        found["entries"] = entries if isinstance(entries, list) else [entries]
         if problems := first_of(unasked(found["entries"], wanted)):
             raise Stop(
                 f"the node answers what it was not asked for: {problems}. Nothing was written. Find out who else is "
                 "root there, and whether it changed while it was read; then run again."
             )
         judged = [(entry, unfit(entry)) for entry in found["entries"]]
-        left_out = [*found["left_out"], *(f"{entry['path']}: {reason}" for entry, reason in judged if reason)]
+        left_out = [*found.get("left_out", []), *(f"{entry['path']}: {reason}" for entry, reason in judged if reason)]
         return {**found, "entries": [entry for entry, reason in judged if not reason]}, left_out
 
     @staticmethod

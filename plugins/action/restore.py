@@ -63,8 +63,8 @@ class ActionModule(Secretive):
         # What site makes is in the archive to be read, and has no business on the node.
         entries = [entry for entry in found["entries"] if entry["part"] in parts]
         wanted = sources(True, args["paths"])
-        reasons = ((entry["path"], unfit(entry)) for entry in entries)
-        if problems := first_of([*unasked(entries, wanted), *(f"{name!r} is {why}" for name, why in reasons if why)]):
+        judged = ((entry["path"], unfit(entry)) for entry in entries)
+        if problems := first_of([*unasked(entries, wanted), *(f"{name!r} is {why}" for name, why in judged if why)]):
             raise Stop(
                 f"{path}: holds what must not be written here: {problems}. The node itself said this when the archive "
                 "was made. Take an archive from before it was in other hands; a file of yours belongs into "

@@ -39,18 +39,23 @@ def pacemaker() -> Iterator[Pair]:
     """The pair under Pacemaker, with everything that Ansible does not make."""
     with deployed(f"{NAME}-backup", INVENTORIES / "pacemaker") as lab:
         pair = Pair(lab, lab.clusters[0])
-        for node in pair.nodes.values():
-            node.exec("install", "-d", "-m", "0700", str(Path(SYNC).parent), str(Path(JOURNAL).parent))
-            node.container.exec(["install", "-m", "0600", "/dev/stdin", SYNC], stdin=f"{CANARY} {node.name}\n")
-            line = json.dumps({"at": "2026-01-01T00:00:00.000Z", "to": "MASTER", "detail": node.name}) + "\n"
-            node.container.exec(["sh", "-c", f"cat >> {JOURNAL}"], stdin=line)
-        xml = (
-            f'<primitive id="theirs" class="ocf" provider="pacemaker" type="Dummy"><instance_attributes id="theirs-p">'
-            f'<nvpair id="theirs-fake" name="fake" value="{CANARY}"/></instance_attributes></primitive>'
-        )
-        node, *_others = pair.nodes.values()
-        node.container.exec(["sh", "-c", 'cibadmin --create --scope resources --xml-text "$(cat)"'], stdin=xml)
+        furnish(pair)
         yield pair
+
+
+def furnish(pair: Pair) -> None:
+    """What grows on nodes: keys, lines of a journal, and a resource of somebody else."""
+    for node in pair.nodes.values():
+        node.exec("install", "-d", "-m", "0700", str(Path(SYNC).parent), str(Path(JOURNAL).parent))
+        node.container.exec(["install", "-m", "0600", "/dev/stdin", SYNC], stdin=f"{CANARY} {node.name}\n")
+        line = json.dumps({"at": "2026-01-01T00:00:00.000Z", "to": "MASTER", "detail": node.name}) + "\n"
+        node.container.exec(["sh", "-c", f"cat >> {JOURNAL}"], stdin=line)
+    xml = (
+        f'<primitive id="theirs" class="ocf" provider="pacemaker" type="Dummy"><instance_attributes id="theirs-p">'
+        f'<nvpair id="theirs-fake" name="fake" value="{CANARY}"/></instance_attributes></primitive>'
+    )
+    node, *_others = pair.nodes.values()
+    node.container.exec(["sh", "-c", 'cibadmin --create --scope resources --xml-text "$(cat)"'], stdin=xml)
 
 
 def words(key: bytes = b"") -> list[str]:

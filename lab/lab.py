@@ -62,6 +62,9 @@ class Lab:
         node.power_off()
         node.container.unmount()
         node.install((keys / "id.pub").read_text(), (keys / f"host-{name}").read_text())
+        # Ansible keeps connections for a while; one to the machine that is gone leads nowhere.
+        for path in (self.runtime / "connections").glob("*"):
+            path.unlink(missing_ok=True)
         node.boot()
         node.wait_booted()
 

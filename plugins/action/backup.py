@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,9 +23,11 @@ from ansible.release import __version__ as ansible_version
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
 from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import fact
 from ansible_collections.linuxha.firewall.plugins.module_utils._backup import archive
-from ansible_collections.linuxha.firewall.plugins.module_utils._backup.sources import sources
+from ansible_collections.linuxha.firewall.plugins.module_utils._backup.sources import Source, sources, unasked, unfit
 
 CHECKSUM = ".sha256"
+# A node that lies may do it at length.
+SHOWN = 5
 # The variables that cluster_plan has derived, by the roles that they are for.
 ROLES = (
     "base",
@@ -42,6 +44,13 @@ ROLES = (
 
 class Stop(Exception):
     """The task ends here; the message says why and what to do."""
+
+
+def first_of(problems: Iterable[str]) -> str:
+    """The first of them, and how many more there are."""
+    given = list(problems)
+    more = len(given) - SHOWN
+    return "; ".join(given[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 class Secretive(ActionBase):
@@ -161,13 +170,8 @@ class ActionModule(Secretive):
         identity, plan = self._identity(variables)
         place = self._place(args["directory"], identity)
         vault = self._vault()
-        wanted = [
-            {"path": s.path, "part": s.part, "exclude": list(s.exclude)}
-            for s in sources(args["host_keys"], args["paths"])
-        ]
-        found = self._ask("backup_collect", {"sources": wanted, "content": not check}, variables)
+        found, left_out = self._collected(sources(args["host_keys"], args["paths"]), not check, variables)
         entries = sorted(found["entries"], key=lambda entry: entry["path"])
-        left_out = list(found["left_out"])
         taken = [f"{e['part']}: {e['path']} ({e['size']} bytes)" for e in entries if e["kind"] == "file"]
         cib = self._cib(plan, variables, left_out) if plan.get("topology") == "pacemaker" else None
         taken += ["cib: the configuration of the cluster"] if cib else []
@@ -181,6 +185,10 @@ class ActionModule(Secretive):
         system = {**found["system"], "ansible": ansible_version}
         made_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         made = archive.build(identity, made_at, system, entries, self._planned(plan, variables), cib)
+        try:
+            archive.parse(archive.text(made))
+        except archive.ArchiveError as problem:
+            raise Stop(f"what the node answers makes no archive: {problem}") from problem
         if last and self._same(place / last, made):
             return {**end, "changed": False, "expired": [], "msg": f"nothing new since {last}"}
         secret = match_encrypt_secret(vault.secrets, encrypt_vault_id=args["vault_id"])
@@ -194,6 +202,28 @@ class ActionModule(Secretive):
             (place / name).unlink()
             (place / f"{name}{CHECKSUM}").unlink(missing_ok=True)
         return {**end, "changed": True, "archive": str(path), "expired": [str(place / name) for name in gone]}
+
+    def _collected(
+        self, wanted: Sequence[Source], content: bool, variables: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """What the node answers of what it was asked for, and what of that is not taken.
+
+        Raises:
+            Stop: it answers something else, which a restore would write as root later.
+        """
+        asked = [{"path": s.path, "part": s.part, "exclude": list(s.exclude)} for s in wanted]
+        found = self._ask("backup_collect", {"sources": asked, "content": content}, variables)
+        entries = found.get("entries")
+        # What is no list is nothing that was asked for, either.
+        found["entries"] = entries if isinstance(entries, list) else [entries]
+        if problems := first_of(unasked(found["entries"], wanted)):
+            raise Stop(
+                f"the node answers what it was not asked for: {problems}. Nothing was written. Find out who else is "
+                "root there, and whether it changed while it was read; then run again."
+            )
+        judged = [(entry, unfit(entry)) for entry in found["entries"]]
+        left_out = [*found.get("left_out", []), *(f"{entry['path']}: {reason}" for entry, reason in judged if reason)]
+        return {**found, "entries": [entry for entry, reason in judged if not reason]}, left_out
 
     @staticmethod
     def _name() -> str:

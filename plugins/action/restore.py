@@ -11,9 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.linuxha.firewall.plugins.action.backup import Secretive, Stop
+from ansible_collections.linuxha.firewall.plugins.action.backup import Secretive, Stop, first_of
 from ansible_collections.linuxha.firewall.plugins.module_utils._backup import archive
-from ansible_collections.linuxha.firewall.plugins.module_utils._backup.sources import HOST_KEYS, KEYS, STATE
+from ansible_collections.linuxha.firewall.plugins.module_utils._backup.sources import (
+    HOST_KEYS,
+    KEYS,
+    STATE,
+    sources,
+    unasked,
+    unfit,
+)
 
 STEPS = ("check", "files", "cib")
 # In whose name the configuration of others comes back: not that of site, which deletes what it does not know.
@@ -31,6 +38,7 @@ class ActionModule(Secretive):
                 "directory": {"type": "path", "required": True},
                 "archive": {"type": "path"},
                 "host_keys": {"type": "bool", "default": False},
+                "paths": {"type": "list", "elements": "str", "default": []},
                 "accept": {"type": "list", "elements": "str", "choices": list(archive.ACCEPTABLE), "default": []},
                 "owner": {"type": "str", "default": "site"},
             }
@@ -54,6 +62,14 @@ class ActionModule(Secretive):
         parts = [KEYS, STATE, *([HOST_KEYS] if args["host_keys"] else [])]
         # What site makes is in the archive to be read, and has no business on the node.
         entries = [entry for entry in found["entries"] if entry["part"] in parts]
+        wanted = sources(True, args["paths"])
+        judged = ((entry["path"], unfit(entry)) for entry in entries)
+        if problems := first_of([*unasked(entries, wanted), *(f"{name!r} is {why}" for name, why in judged if why)]):
+            raise Stop(
+                f"{path}: holds what must not be written here: {problems}. The node itself said this when the archive "
+                "was made. Take an archive from before it was in other hands; a file of yours belongs into "
+                "firewall_backup_paths."
+            )
         given = {"archive": base64.b64encode(json.dumps(entries).encode()).decode(), "parts": parts}
         done = self._placed(given, args["step"] == "check", variables)
         changed = done["changed"] and args["step"] == "files"

@@ -21,16 +21,9 @@ description:
   - Runs on the controller and needs no connection to the host.
 requirements:
   - netaddr >= 0.10.1 (on the controller)
+extends_documentation_fragment:
+  - linuxha.firewall.controller
 attributes:
-  action:
-    support: full
-    description: Runs on the controller only.
-  check_mode:
-    support: full
-    description: Changes nothing in either mode.
-  diff_mode:
-    support: none
-    description: Has nothing to show.
   idempotent:
     support: full
     description: The same inventory gives the same plan.

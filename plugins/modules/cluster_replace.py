@@ -18,16 +18,10 @@ description:
     answer, hold no virtual address, run none of the cluster's units, and have the interfaces and addresses of the node.
     Where Pacemaker runs, the others must know that the old machine is off.
   - Runs on the controller and needs no connection to the host.
+extends_documentation_fragment:
+  - linuxha.firewall.controller
+  - linuxha.firewall.controller.answers
 attributes:
-  action:
-    support: full
-    description: Runs on the controller only.
-  check_mode:
-    support: full
-    description: Changes nothing in either mode.
-  diff_mode:
-    support: none
-    description: Has nothing to show.
   idempotent:
     support: full
     description: Changes nothing.
@@ -36,12 +30,7 @@ options:
     description: Name of the node whose place the machine takes.
     type: str
     required: true
-  answers:
-    description: Name of the variable in which every node registered its answer.
-    type: str
-    default: firewall_node_info
 seealso:
-  - module: linuxha.firewall.node_info
   - module: linuxha.firewall.cluster_verify
 """
 

@@ -17,24 +17,17 @@ description:
   - Judges by the same checks as M(linuxha.firewall.cluster_verify), but never fails because of what it finds. A node
     that does not answer is shown as such.
   - For all clusters of the play at once, so with C(run_once). Runs on the controller and needs no connection.
+extends_documentation_fragment:
+  - linuxha.firewall.controller
+  - linuxha.firewall.controller.answers
 attributes:
-  action:
-    support: full
-    description: Runs on the controller only.
   check_mode:
     support: full
     description: Prints, and writes no file.
-  diff_mode:
-    support: none
-    description: Has nothing to show.
   idempotent:
     support: full
     description: Changes no node. A file that it writes is a report, and no change.
 options:
-  answers:
-    description: Name of the variable in which every node registered its answer.
-    type: str
-    default: firewall_node_info
   json:
     description: Path of a file on the controller for everything as JSON.
     type: path
@@ -42,7 +35,6 @@ options:
     description: Path of a file on the controller for a page that needs no other file.
     type: path
 seealso:
-  - module: linuxha.firewall.node_info
   - module: linuxha.firewall.cluster_verify
 """
 

@@ -19,24 +19,14 @@ description:
   - An address that two nodes hold fails at once. What may be right a moment later, such as states that are still on
     their way, is reported as RV(settling) while O(attempts_left) is not 0.
   - Runs on the controller and needs no connection to the host.
+extends_documentation_fragment:
+  - linuxha.firewall.controller
+  - linuxha.firewall.controller.answers
 attributes:
-  action:
-    support: full
-    description: Runs on the controller only.
-  check_mode:
-    support: full
-    description: Changes nothing in either mode.
-  diff_mode:
-    support: none
-    description: Has nothing to show.
   idempotent:
     support: full
     description: Changes nothing.
 options:
-  answers:
-    description: Name of the variable in which every node registered its answer.
-    type: str
-    default: firewall_node_info
   attempts_left:
     description: How often the nodes will be asked again if everything that is wrong may settle.
     type: int
@@ -45,8 +35,6 @@ options:
     description: Seconds to wait before the next attempt.
     type: float
     default: 1.5
-seealso:
-  - module: linuxha.firewall.node_info
 """
 
 EXAMPLES = r"""

@@ -16,13 +16,9 @@ description:
     who gave it is not there any more to do so.
   - A maintenance in force stays; that is what M(linuxha.firewall.node_maintenance) is for.
   - For Pacemaker see M(linuxha.firewall.cluster_resource).
+extends_documentation_fragment:
+  - linuxha.firewall.order
 attributes:
-  check_mode:
-    support: full
-    description: Says what would change.
-  diff_mode:
-    support: none
-    description: Has nothing to show but RV(changes).
   idempotent:
     support: full
     description: A drained node stays drained, counted from now.
@@ -50,20 +46,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changes:
-  description: What was changed, or would be, one line each.
+  description: As RV(linuxha.firewall.node_maintenance#module:changes).
   returned: success
   type: list
   elements: str
 maintenance:
-  description: The maintenance in force, null without.
+  description: As RV(linuxha.firewall.node_maintenance#module:maintenance).
   returned: success
   type: dict
 drained:
-  description: Whether keepalived is told to give way.
+  description: As RV(linuxha.firewall.node_maintenance#module:drained).
   returned: success
   type: bool
 lifted:
-  description: Whether the node serves in spite of its maintenance, since no other was left.
+  description: As RV(linuxha.firewall.node_maintenance#module:lifted).
   returned: success
   type: bool
 """

@@ -17,13 +17,9 @@ description:
   - A node that serves gives way at once. The playbook C(maintenance) asks first whether another node can take over.
   - The same order for Keepalived (drain file) and Pacemaker (standby). Role P(linuxha.firewall.takeover#role) installs
     what does it.
+extends_documentation_fragment:
+  - linuxha.firewall.order
 attributes:
-  check_mode:
-    support: full
-    description: Says what would change.
-  diff_mode:
-    support: none
-    description: Has nothing to show but RV(changes).
   idempotent:
     support: partial
     description: With O(lasts) the end is counted from now, so each run sets it anew.

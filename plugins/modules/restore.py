@@ -13,7 +13,8 @@ version_added: 0.1.0
 short_description: Give a node back what a backup has of it
 description:
   - Decrypts an archive of M(linuxha.firewall.backup) and looks whether it is whole, whether this version can read it,
-    and whether it is of this node of this cluster, before anything is changed.
+    whether it is of this node of this cluster, and whether it holds only what a backup asks for, before anything is
+    changed.
   - A bare machine gets its keys and its state before the site playbook runs. A node that serves gets only what differs,
     never older state, and no key that its cluster does not have.
 attributes:
@@ -50,6 +51,13 @@ options:
     description: Whether the keys of the SSH server are put back. The server has to be restarted then.
     type: bool
     default: false
+  paths:
+    description:
+      - The O(linuxha.firewall.backup#module:paths) of the backup. What neither they nor this collection names is not
+        written, since it was the node that gave the names.
+    type: list
+    elements: str
+    default: []
   accept:
     description: What may be other than in the archive. V(hostname) of the machine, an older V(release).
     type: list

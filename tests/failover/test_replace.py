@@ -4,41 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from lab import playbook
 from lab.pair import Pair
-from tests.failover.live import measure, sound
-from tests.failover.replacing import FLOWS, REPLACED_S, dies_and_is_replaced, nobody_noticed, pids, refused, replace
+from tests.failover.replacing import Record, nobody_notices, refused, replace, the_living_are_refused
 
 pytestmark = pytest.mark.full
 
-UNITS = ("keepalived", "conntrackd", "linuxha-takeover", "linuxha-rules")
-
-Record = Callable[[str, object], None]
+UNITS = ("keepalived", "conntrackd", "linuxha-takeover", "linuxha-journal", "linuxha-rules")
 
 
 def test_nobody_notices_and_the_new_node_can_take_over(pair: Pair, record_property: Record) -> None:
-    active = pair.active()
-    before = pids(active, *UNITS)
-
-    measured, run = dies_and_is_replaced(pair)
-
-    record_property("seconds", round(run.seconds))
-    nobody_noticed(measured)
-    assert pids(active, *UNITS) == before
-    assert pair.active().name == active.name
-    assert playbook.play(pair.lab, "site", show=None).changed == 0
-    # It has the states, or no connection would survive this.
-    sound(measure(pair, "planned", flows=FLOWS))
-    assert run.seconds <= REPLACED_S
+    nobody_notices(pair, UNITS, record_property)
 
 
 def test_a_node_that_lives_is_not_replaced(pair: Pair) -> None:
-    refused(pair, pair.standby(), "it runs conntrackd.service")
-    refused(pair, pair.active(), "the node lives and serves")
+    the_living_are_refused(pair)
 
 
 def test_another_machine_is_refused_and_the_right_one_is_taken(pair: Pair) -> None:

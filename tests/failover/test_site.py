@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -18,8 +19,9 @@ from lab.run import LabError
 from tests.failover.live import INVENTORIES, fault, observe, with_inventory
 
 STAMP = "/run/linuxha-test-stamp"
-# Ansible's own work directory and the log of the login are no change.
-LEAVE_OUT = ("/root/.ansible*", "/var/log/*", "/tmp/*")
+# Ansible's own work directory and the log of the login are no change. Pacemaker writes its copies when it likes; what
+# it holds has a number.
+LEAVE_OUT = ("/root/.ansible*", "/var/log/*", "/tmp/*", "/var/lib/pacemaker/*")
 
 
 def stamp(pair: Pair) -> None:
@@ -38,8 +40,12 @@ def touched(pair: Pair) -> dict[str, list[str]]:
 
 
 def history(pair: Pair) -> dict[str, object]:
-    """Since when each node has had its VRRP states, and since when its daemons run."""
-    return {name: (_states(node), _daemons(node)) for name, node in pair.nodes.items()}
+    """Since when each node has its states, since when its daemons run, and the number of Pacemaker's configuration."""
+    clustered = pair.cluster.topology == "pacemaker"
+    return {
+        name: (_states(node), _daemons(node), _configuration(node) if clustered else None)
+        for name, node in pair.nodes.items()
+    }
 
 
 def _states(node: NodeHost) -> object:
@@ -47,8 +53,20 @@ def _states(node: NodeHost) -> object:
     return {name: (item["state"], item["since"]) for name, item in instances.items()}
 
 
+def _configuration(node: NodeHost) -> str | None:
+    return ElementTree.fromstring(node.exec("cibadmin", "--query")).get("epoch")
+
+
 def _daemons(node: NodeHost) -> str:
-    units = ("keepalived", "conntrackd", "linuxha-takeover", "linuxha-rules")
+    units = (
+        "keepalived",
+        "corosync",
+        "pacemaker",
+        "conntrackd",
+        "linuxha-takeover",
+        "linuxha-journal",
+        "linuxha-rules",
+    )
     return node.exec("systemctl", "show", "--property=Id,MainPID,ActiveEnterTimestampMonotonic", *units)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from .._cib.shapes import SECTIONS
 from .._cib.state import key_of
-from .sources import PARTS
+from .sources import PARTS, is_clean
 
 FORMAT = 1
 SUFFIX = ".vault"
@@ -94,6 +94,8 @@ def parse(data: bytes) -> dict[str, Any]:
         if not isinstance(archive.get(key), kind):
             raise ArchiveError(f"{key}: is missing or of another kind. The archive is damaged; take another one.")
     problems = [problem for entry in archive["entries"] for problem in _problems(entry, archive["manifest"])]
+    if not problems:
+        problems = list(_clashes(archive["entries"]))
     listed = {entry["path"] for entry in archive["entries"] if isinstance(entry, dict) and "path" in entry}
     problems += [
         f"{path}: is in the manifest and not in the archive" for path in sorted(archive["manifest"].keys() - listed)
@@ -111,8 +113,7 @@ def _problems(entry: Any, manifest: Mapping[str, Any]) -> Iterable[str]:
         yield "entries: one has no path"
         return
     path = entry["path"]
-    # normpath keeps two slashes at the beginning, which POSIX allows to mean something else.
-    if not path.startswith("/") or path.startswith("//") or posixpath.normpath(path) != path or path == "/":
+    if not is_clean(path):
         yield f"{path!r}: is no clean absolute path"
     if entry.get("kind") not in KINDS or entry.get("part") not in PARTS:
         yield f"{path}: kind {entry.get('kind')!r} or part {entry.get('part')!r} is not known"
@@ -132,6 +133,21 @@ def _problems(entry: Any, manifest: Mapping[str, Any]) -> Iterable[str]:
         yield f"{path}: a link without a target"
     if manifest.get(path) != _mark(entry):
         yield f"{path}: is not what the manifest says"
+
+
+def _clashes(entries: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """Entries that cannot all be as they say; written one after the other, one could lead where another goes."""
+    kinds: dict[str, str] = {}
+    for entry in entries:
+        if entry["path"] in kinds:
+            yield f"{entry['path']}: is there twice"
+        kinds[entry["path"]] = entry["kind"]
+    for path in kinds:
+        above = posixpath.dirname(path)
+        while above != "/":
+            if kinds.get(above, "directory") != "directory":
+                yield f"{path}: is below {above}, a {kinds[above]}"
+            above = posixpath.dirname(above)
 
 
 def foreign(

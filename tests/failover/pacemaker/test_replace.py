@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +17,13 @@ from lab.hosts import NodeHost
 from lab.inventory import read
 from lab.pair import Pair
 from lab.run import LabError
-from lab.session import Measured
-from tests.failover.live import INVENTORIES, NAME, fault, heal, measure, observe, sound, with_inventory
+from tests.failover.live import INVENTORIES, NAME, heal, measure, sound, with_inventory
 from tests.failover.pacemaker.status import status
-from tests.failover.replacing import FLOWS, REPLACED_S, dies_and_is_replaced, nobody_noticed, pids, refused
+from tests.failover.replacing import FLOWS, Record, during, nobody_notices, the_living_are_refused
 
 pytestmark = pytest.mark.full
 
-UNITS = ("corosync", "pacemaker", "conntrackd", "linuxha-takeover", "linuxha-rules")
+UNITS = ("corosync", "pacemaker", "conntrackd", "linuxha-takeover", "linuxha-journal", "linuxha-rules")
 THIRD = {
     "mgmt": ["203.0.113.4"],
     "wan": ["192.0.2.4", "2001:db8:1::4"],
@@ -32,8 +31,6 @@ THIRD = {
     "sync0": ["203.0.113.67"],
     "sync1": ["203.0.113.75"],
 }
-
-Record = Callable[[str, object], None]
 
 
 def of_three(directory: Path) -> Path:
@@ -83,33 +80,18 @@ def listed(node: NodeHost) -> set[str]:
 
 
 def test_nobody_notices_and_the_new_node_can_take_over(pair: Pair, record_property: Record) -> None:
-    active = pair.active()
-    before = pids(active, *UNITS)
-
-    measured, run = dies_and_is_replaced(pair)
-
-    record_property("seconds", round(run.seconds))
-    nobody_noticed(measured)
-    assert pids(active, *UNITS) == before
-    assert pair.active().name == active.name
-    assert playbook.play(pair.lab, "site", show=None).changed == 0
-    # It has the states, or no connection would survive this.
-    sound(measure(pair, "planned", flows=FLOWS))
-    assert run.seconds <= REPLACED_S
+    nobody_notices(pair, UNITS, record_property)
 
 
 def test_a_node_that_lives_is_not_replaced(pair: Pair) -> None:
-    refused(pair, pair.standby(), "it runs conntrackd.service")
-    refused(pair, pair.active(), "the node lives and serves")
+    the_living_are_refused(pair)
 
 
 def test_two_nodes_become_three_and_two_again(pair: Pair, machines: tuple[Pair, Pair], record_property: Record) -> None:
     three, active, third = machines[1], pair.active(), "fw3"
 
-    grown, grow = during(pair, lambda: playbook.play(three.lab, "site", show=None))
+    during(pair, lambda: playbook.play(three.lab, "site", show=None), record_property, "grow")
 
-    record_property("grow_seconds", round(grow.seconds))
-    nobody_noticed(grown)
     playbook.play(three.lab, "verify", show=None)
     assert three.wait_steady().name == active.name
     assert known(three) == {"fw1", "fw2", third}
@@ -119,22 +101,16 @@ def test_two_nodes_become_three_and_two_again(pair: Pair, machines: tuple[Pair, 
 
     with pytest.raises(LabError, match="firewall_remove"):
         playbook.play(three.lab, "remove_node", ["-e", f"firewall_remove={third}"], show=None)
-    shrunk, shrink = during(
-        pair, lambda: playbook.play(pair.lab, "remove_node", ["-e", f"firewall_remove={third}"], show=None)
-    )
+    leave = ["-e", f"firewall_remove={third}"]
+    during(pair, lambda: playbook.play(pair.lab, "remove_node", leave, show=None), record_property, "shrink")
 
-    record_property("shrink_seconds", round(shrink.seconds))
-    nobody_noticed(shrunk)
+    gone = three.nodes[third]
+    units = ("linuxha-journal.service", "linuxha-maintenance.timer", "linuxha-takeover.service", "conntrackd.service")
+    assert "active" not in gone.exec("systemctl", "is-active", *units, check=False).split()
+    assert "enabled" not in gone.exec("systemctl", "is-enabled", "linuxha-maintenance.service", check=False).split()
     assert pair.wait_steady().name == active.name
     assert known(pair) == {"fw1", "fw2"}
     assert all(listed(node) == {"fw1", "fw2"} for node in pair.nodes.values())
     assert "2Node" in active.exec("corosync-quorumtool", "-s")
     assert playbook.play(pair.lab, "site", show=None).changed == 0
     sound(measure(pair, "planned", flows=FLOWS))
-
-
-def during(pair: Pair, act: Callable[[], playbook.Played]) -> tuple[Measured, playbook.Played]:
-    """Under traffic through the pair."""
-    runs: list[playbook.Played] = []
-    (measured,) = observe(pair, [fault("change", lambda node: runs.append(act()))], FLOWS)
-    return measured, runs[0]

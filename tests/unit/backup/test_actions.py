@@ -81,8 +81,9 @@ class Node:
     def backup(self, *arguments: str, **more: Any) -> str:
         return self.play("backup", {"host_keys": False, "paths": [str(self.kept)], "keep": 2}, *arguments, **more)
 
-    def restore(self, *arguments: str, step: str = "files", accept: tuple[str, ...] = (), **more: Any) -> str:
-        return self.play("restore", {"step": step, "accept": list(accept)}, *arguments, **more)
+    def restore(self, *arguments: str, paths: list[str] | None = None, step: str = "files", **more: Any) -> str:
+        wanted = [str(self.kept)] if paths is None else paths
+        return self.play("restore", {"step": step, "paths": wanted}, *arguments, **more)
 
     def names(self) -> list[str]:
         return sorted(path.name for path in (self.archives / "edge" / "fw1").glob("*.vault"))
@@ -158,6 +159,10 @@ def test_what_is_refused(node: Node) -> None:
     (other / name).write_bytes(whole)
     refused(node.restore(plan={"cluster": "core"}), "the archive is of 'edge', this is 'core'")
     refused(node.restore(plan={"cluster": "empty"}), "there is no archive of this node")
+    # What the node named, and the inventory does not.
+    reason = f"'{node.kept}/deep/key' (part 'keys') is none of the paths that are wanted of this node"
+    refused(node.restore(paths=[]), reason)
+    refused(node.restore(step="check", paths=[str(node.directory / "other")]), "a file of yours belongs into")
     # Ways of Ansible to write secrets down.
     refused(node.restore(variables={"ansible_pipelining": False}), "Set ansible_pipelining: true")
     refused(node.restore(environ={"ANSIBLE_KEEP_REMOTE_FILES": "1"}), "ANSIBLE_KEEP_REMOTE_FILES")
@@ -186,3 +191,27 @@ def test_without_a_password_nothing_is_written(node: Node) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=without)
     assert done.returncode == 2
     assert "this run has no password" in " ".join(done.stdout.split())
+
+
+def test_a_node_that_names_what_it_was_not_asked_for_is_not_believed(node: Node) -> None:
+    assert ends(node.backup(), 1)
+    names = node.names()
+    # Its Python is in other hands.
+    liar = node.directory / "python"
+    liar.write_text(f"#!/bin/sh\n{sys.executable} \"$@\" | sed 's#{node.kept}/deep/key#/root/.ssh/authorized_keys#g'\n")
+    liar.chmod(0o700)
+    for arguments in ((), ("--check",)):
+        output = " ".join(node.backup(*arguments, variables={"ansible_python_interpreter": str(liar)}).split())
+        assert ends(output, 0, failed=1), output
+        assert "not asked for: '/root/.ssh/authorized_keys' (part 'keys') is none of the paths" in output
+    assert node.names() == names
+
+
+def test_what_reaches_out_of_its_place_is_left_out_and_told(node: Node) -> None:
+    (node.kept / "link").symlink_to("/etc/passwd")
+    output = " ".join(node.backup().split())
+    assert ends(output, 1), output
+    assert f"{node.kept}/link: a link to '/etc/passwd', which is not in {node.kept}" in output
+    (node.kept / "link").unlink()
+    assert ends(node.restore(), 0)
+    assert not (node.kept / "link").is_symlink()

@@ -46,6 +46,11 @@ def entry(**changes: Any) -> Callable[[dict[str, Any]], None]:
     return lambda data: data["entries"][0].update(changes)
 
 
+def below_a_link(data: dict[str, Any]) -> None:
+    entry(path="/etc/corosync/link/key")(data)
+    data["manifest"]["/etc/corosync/link/key"] = data["manifest"].pop("/etc/corosync/authkey")
+
+
 DAMAGE: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("format", lambda data: data.update(format=2), "format: 2"),
     ("no format", lambda data: data.pop("format"), "no format"),
@@ -63,6 +68,8 @@ DAMAGE: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("kind", entry(kind="device"), "kind 'device'"),
     ("plan", lambda data: data["plan"].update(other=1), "digest"),
     ("rights", entry(mode="0644"), "digest"),
+    ("twice", lambda data: data["entries"].append(dict(data["entries"][0])), "is there twice"),
+    ("below a link", below_a_link, "is below /etc/corosync/link, a link"),
     ("an entry of nothing", lambda data: data["entries"].append(None), "one has no path"),
 ]
 

@@ -16,10 +16,20 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.linuxha.firewall.plugins.module_utils._backup import place as placing
 from ansible_collections.linuxha.firewall.plugins.module_utils._backup.collect import collect
 from ansible_collections.linuxha.firewall.plugins.module_utils._backup.place import Refused, place
-from ansible_collections.linuxha.firewall.plugins.module_utils._backup.sources import KEYS, SOURCES, STATE, sources
+from ansible_collections.linuxha.firewall.plugins.module_utils._backup.sources import (
+    HOST_KEYS,
+    KEYS,
+    REFERENCE,
+    SOURCES,
+    STATE,
+    Source,
+    sources,
+    unasked,
+    unfit,
+)
 from ansible_collections.linuxha.firewall.plugins.modules import backup_collect, backup_place
 
-WANTED = [
+WANTED: list[dict[str, Any]] = [
     {"path": "/etc/corosync/authkey", "part": KEYS},
     {"path": "/etc/linuxha/sync", "part": KEYS},
     {"path": "/var/lib/linuxha", "part": STATE, "exclude": ["maintenance.json"]},
@@ -191,3 +201,75 @@ def test_without_content_only_checksums_are_read(capsys: pytest.CaptureFixture[s
     assert result["entries"][0]["size"] == 10
     assert base64.b64encode(b"canary-key").decode() not in output
     assert set(result["system"]) == {"hostname", "release", "versions"}
+
+
+def given(path: str, part: str = KEYS, source: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"path": path, "part": part, "source": source or path, "kind": "file", "mode": "0600", **more}
+
+
+SYNC, LOCAL = "/etc/linuxha/sync", "/var/lib/linuxha"
+ASKED: list[tuple[dict[str, Any], bool]] = [
+    (given("/etc/corosync/authkey"), True),
+    (given(f"{SYNC}/deep/id", source=SYNC), True),
+    (given(f"{LOCAL}/journal.jsonl", STATE, LOCAL), True),
+    (given("/etc/ssh/ssh_host_rsa_key", HOST_KEYS), True),
+    (given("/srv/app/a/key"), True),
+    (given("/srv/app/a/key/deep", source="/srv/app/a/key"), True),
+    (given("/opt/tree/any/depth/x.key", source="/opt/tree/any/depth/x.key"), True),
+    # What nobody has asked for.
+    (given("/root/.ssh/authorized_keys"), False),
+    (given("/etc/cron.d/job", source=SYNC), False),
+    (given(f"{SYNC}er/id", source=SYNC), False),
+    (given(f"{SYNC}/../../cron.d/job", source=SYNC), False),
+    (given("/etc/ssh/sshd_config", HOST_KEYS), False),
+    (given("/etc/ssh/ssh_host_x/y_key", HOST_KEYS), False),
+    (given("/srv/app/key"), False),
+    (given(f"{LOCAL}/maintenance.json", STATE, LOCAL), False),
+    # In a part or a source that it is not of.
+    (given("/etc/keepalived/keepalived.conf", KEYS, "/etc/keepalived"), False),
+    (given(f"{LOCAL}/journal.jsonl", KEYS, LOCAL), False),
+    (given(f"{LOCAL}/journal.jsonl", STATE, f"{LOCAL}/journal.jsonl"), False),
+    # No entries at all.
+    ({}, False),
+    (given("/"), False),
+]
+
+
+@pytest.mark.parametrize(("entry", "right"), ASKED, ids=lambda value: str(value)[:60])
+def test_a_node_is_believed_only_what_it_was_asked_for(entry: dict[str, Any], right: bool) -> None:
+    wanted = sources(True, ["/srv/app/*/key", "/opt/tree/**/*.key"])
+    said = list(unasked([entry], wanted))
+    assert (said == []) is right, said
+    assert list(unasked(["no entry", None], wanted))[1].startswith("None (part None)")
+
+
+def test_what_is_collected_was_asked_for(node: Path) -> None:
+    wanted = [Source(item["path"], item["part"], tuple(item.get("exclude", ()))) for item in WANTED]
+    assert list(unasked(taken(node), wanted)) == []
+    wanted = [Source("/etc/**/sync", KEYS), Source("/etc/lin*", REFERENCE), Source("etc/./corosync/", KEYS)]
+    asked = [{"path": source.path, "part": source.part} for source in wanted]
+    entries = collect(asked, False, node)["entries"]
+    assert {entry["source"] for entry in entries} == {SYNC, "/etc/linuxha", "/etc/corosync"}
+    assert list(unasked(entries, wanted)) == []
+
+
+UNFIT: list[tuple[dict[str, Any], bool]] = [
+    (given(f"{SYNC}/id"), False),
+    (given(f"{SYNC}/id", mode="4755"), True),
+    (given(f"{SYNC}/id", REFERENCE, mode="4755"), False),
+    (given(f"{SYNC}/d", kind="directory", mode="2750"), False),
+    (given(f"{SYNC}/a/l", kind="link", target="id"), False),
+    (given(f"{SYNC}/a/l", kind="link", target="../id"), False),
+    (given(f"{SYNC}/a/l", kind="link", target=f"{SYNC}/id"), False),
+    (given(f"{SYNC}/a/l", kind="link", target=f"{SYNC}/../x"), True),
+    (given(f"{SYNC}/a/l", kind="link", target="../../x"), True),
+    (given(f"{SYNC}/a/l", kind="link", target=".."), True),
+    (given(f"{SYNC}/a/l", kind="link", target="m/../id"), True),
+    (given(f"{SYNC}/a/l", kind="link", target="/root/.ssh/authorized_keys"), True),
+    (given(f"{SYNC}/a/l", kind="link", target=f"{SYNC}er/id"), True),
+]
+
+
+@pytest.mark.parametrize(("entry", "refused"), UNFIT, ids=lambda value: str(value)[:80])
+def test_nothing_reaches_out_of_its_place(entry: dict[str, Any], refused: bool) -> None:
+    assert (unfit({**entry, "source": SYNC}) is not None) is refused

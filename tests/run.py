@@ -72,10 +72,12 @@ def typed_packages() -> Iterator[str]:
     yield from ("-p", "lab", "-p", "tests.tools")
 
 
-def molecule(scenario: str, release: str, full: bool = False) -> Step:
+def molecule(
+    scenario: str, release: str, full: bool = False, about: str = "check mode, converge, idempotence, verify"
+) -> Step:
     return Step(
         f"molecule:{scenario}-{release}",
-        f"scenario {scenario} on {release}: check mode, converge, idempotence, verify",
+        f"scenario {scenario} on {release}: {about}",
         (("molecule", "test", "-s", scenario),),
         limit_s=1200,
         environment={"HAFW_RELEASE": release},
@@ -85,6 +87,7 @@ def molecule(scenario: str, release: str, full: bool = False) -> Step:
 
 def all_steps() -> tuple[Step, ...]:
     demo = LOGS / "demo.json"
+    operations = "what operators do, each playbook in check mode and in earnest"
     return (
         Step("lint:ruff", "Python: mistakes", (("ruff", "check", "."),)),
         Step("lint:format", "Python: layout", (("ruff", "format", "--check", "."),)),
@@ -125,6 +128,8 @@ def all_steps() -> tuple[Step, ...]:
         molecule("keepalived", "debian13", full=True),
         molecule("config_sync", "debian12", full=True),
         molecule("config_sync", "debian13", full=True),
+        molecule("operations", "debian12", full=True, about=operations),
+        molecule("operations", "debian13", full=True, about=operations),
         molecule("pacemaker", "debian12"),
         molecule("pacemaker", "debian13", full=True),
         molecule("pacemaker_qdevice", "debian12", full=True),

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from .._cib import text
 from . import types as t
 
 STATES = "states-clone"
@@ -44,6 +46,30 @@ def role_variables(cluster: t.Cluster) -> dict[str, Any]:
         "pacemaker_allow": list(cluster.pacemaker.allow),
         "pacemaker_cib": configuration(cluster),
     }
+
+
+def with_secrets(variable: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The variable `pacemaker_cib` with what `views` left out of it.
+
+    Args:
+        variable: as the plan of the cluster has it.
+        given: `firewall_cluster` as the inventory has it.
+    """
+    own = (given.get("role_variables") or {}).get("pacemaker_cib")
+    if own is not None:
+        return dict(own)
+    fencing = (given.get("pacemaker") or {}).get("fencing") or {}
+    devices = {str(device["name"]): device.get("parameters") or {} for device in fencing.get("devices") or []}
+
+    def whole(resource: Mapping[str, Any]) -> dict[str, Any]:
+        known = devices.get(str(resource.get("id")), {})
+        params = {
+            name: known.get(name, value) if value == text.HIDDEN else value
+            for name, value in (resource.get("params") or {}).items()
+        }
+        return {**resource, "params": params} if params else dict(resource)
+
+    return {**variable, "resources": [whole(resource) for resource in variable.get("resources") or []]}
 
 
 def configuration(cluster: t.Cluster) -> dict[str, Any]:

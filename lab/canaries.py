@@ -3,8 +3,8 @@
 
 """Secrets that are made to be looked for, the forms in which they could be seen, and a watch on all programs.
 
-A canary is ASCII letters and digits, which JSON, URLs, XML and shells leave as they are: in their quoting it is found as
-it stands. What changes it are base64, in three ways by what stands before it, and hexadecimal digits.
+A canary is ASCII letters and digits, which JSON, URLs, XML and shells leave as they are: found in their quoting, too.
+What changes it are base64, in three ways by what stands before it, and hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Watch(threading.Thread):
     that lives shorter than the pause between two looks is missed.
     """
 
-    def __init__(self, pause_s: float = 0.01) -> None:
+    def __init__(self, pause_s: float = 0.03) -> None:
         super().__init__(daemon=True)
         self.pause_s = pause_s
         self.looks = 0

@@ -9,10 +9,11 @@ name: with_secrets
 author:
   - linuxha.firewall contributors (@linuxha)
 version_added: 0.1.0
-short_description: Put the passwords of fence devices into the configuration of a cluster
+short_description: Put the parameters of fence devices into the configuration of a cluster
 description:
-  - The facts of M(linuxha.firewall.cluster_plan) hold no secrets, since facts show with C(-v) and stand in the cache of
-    facts. This returns the fact C(pacemaker_cib) with the secrets of the inventory, for the role C(pacemaker).
+  - The facts of M(linuxha.firewall.cluster_plan) hold no parameters of fence devices, of which some are secret, since
+    facts show with C(-v) and stand in the cache of facts.
+  - Returns the fact C(pacemaker_cib) with those that stand in the inventory, for the role C(pacemaker).
 positional: cluster
 options:
   _input:

@@ -34,6 +34,8 @@ PREFERRED = 100
 # groups the states weigh more than any preference.
 RETURNS = 50
 RECHECK_S = 60
+# Parameters of fence devices that come from other words of the model.
+_OWN_PARAMETERS = ("pcmk_host_list", "pcmk_delay_base")
 
 
 def role_variables(cluster: t.Cluster) -> dict[str, Any]:
@@ -46,6 +48,28 @@ def role_variables(cluster: t.Cluster) -> dict[str, Any]:
         "pacemaker_allow": list(cluster.pacemaker.allow),
         "pacemaker_cib": configuration(cluster),
     }
+
+
+def without_secrets(variable: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that may be shown: all parameters of fence devices are left out.
+
+    Not only those that are named like a secret: the name may be misspelt.
+    """
+
+    def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
+        params = resource.get("params")
+        if not str(resource.get("agent") or "").startswith("stonith:") or not isinstance(params, Mapping):
+            return dict(resource)
+        return {
+            **resource,
+            "params": {name: value if name in _OWN_PARAMETERS else text.HIDDEN for name, value in params.items()},
+        }
+
+    hidden: dict[str, Any] = text.hide(variable)
+    resources = hidden.get("resources")
+    if not isinstance(resources, list):
+        return hidden
+    return {**hidden, "resources": [shown(item) if isinstance(item, Mapping) else item for item in resources]}
 
 
 def with_secrets(variable: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._cib.text import hide
 from . import types as t
 from . import view_cib, view_corosync, view_rules, view_states, view_sync, view_system, view_takeover, view_vrrp
 from .budget import failover
@@ -16,10 +15,10 @@ from .budget import failover
 def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     """Everything derived, with the cluster's own `role_variables` on top. Plain data, ready for JSON.
 
-    Facts show with -v and stand in the cache of facts, where anybody may read them: passwords of fence devices are left
-    out. `view_cib.with_secrets` puts them in where they are needed.
+    Facts show with -v and stand in the cache of facts, where anybody may read them: parameters of fence devices are
+    left out. `view_cib.with_secrets` puts them in where they are needed.
     """
-    found = {
+    found: dict[str, Any] = {
         **view_system.role_variables(cluster, node),
         **view_rules.role_variables(cluster, node),
         **view_states.role_variables(cluster, node),
@@ -28,7 +27,9 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         **view_sync.role_variables(cluster),
         **cluster.role_overrides,
     }
-    return {name: hide(value) if name == "pacemaker_cib" else value for name, value in found.items()}
+    if isinstance(found.get("pacemaker_cib"), dict):
+        found["pacemaker_cib"] = view_cib.without_secrets(found["pacemaker_cib"])
+    return found
 
 
 def _topology(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:

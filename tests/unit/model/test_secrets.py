@@ -35,7 +35,7 @@ def load(changed: Changed, choice: dict[str, Any], **more: Any) -> model.Loaded:
     return changed({"cluster.topology": "pacemaker", "cluster.pacemaker": {"fencing": choice}, **more})
 
 
-@pytest.mark.parametrize("name", ["password", "passwd", "snmp_priv_passwd", "secret_key", "community"])
+@pytest.mark.parametrize("name", ["password", "passwd", "snmp_priv_passwd", "secret_key", "community", "pasword"])
 @pytest.mark.parametrize("value", [CANARY, 471100112233])
 def test_the_plan_has_no_password_and_the_role_has_it(changed: Changed, name: str, value: object) -> None:
     choice = fencing(**{name: value}, password_script="/etc/pacemaker/script", lanplus=1)
@@ -55,13 +55,17 @@ def test_the_plan_has_no_password_and_the_role_has_it(changed: Changed, name: st
 
 def test_a_configuration_of_the_users_own_is_treated_alike(changed: Changed) -> None:
     own = {
-        "resources": [{"id": "x", "agent": "stonith:fence_x", "params": {"password": CANARY, "delay": 3}}],
+        "resources": [
+            {"id": "x", "agent": "stonith:fence_x", "params": {"password": CANARY, "delay": 3}},
+            {"id": "y", "agent": "ocf:x:y", "params": {"token": "1s", "api_key": CANARY}},
+        ],
         "properties": {"no-quorum-policy": "stop"},
     }
     given = {"role_variables": {"pacemaker_cib": own}}
     (cluster,) = load(changed, fencing(), **{"cluster.role_variables": given["role_variables"]}).clusters
     variables = model.views.role_variables(cluster, cluster.nodes[0])
-    assert variables["pacemaker_cib"]["resources"][0]["params"] == {"password": HIDDEN, "delay": 3}
+    assert variables["pacemaker_cib"]["resources"][0]["params"] == {"password": HIDDEN, "delay": HIDDEN}
+    assert variables["pacemaker_cib"]["resources"][1]["params"] == {"token": "1s", "api_key": HIDDEN}
     assert with_secrets(variables["pacemaker_cib"], given) == own
 
 

@@ -37,6 +37,8 @@ class Step:
     limit_s: int = 300
     environment: dict[str, str] = field(default_factory=dict)
     full: bool = False
+    # Its commands beside each other: each is one process that keeps one processor busy.
+    at_once: bool = False
 
     @property
     def part(self) -> str:
@@ -72,10 +74,12 @@ def typed_packages() -> Iterator[str]:
     yield from ("-p", "lab", "-p", "tests.tools")
 
 
-def molecule(scenario: str, release: str, full: bool = False) -> Step:
+def molecule(
+    scenario: str, release: str, full: bool = False, about: str = "check mode, converge, idempotence, verify"
+) -> Step:
     return Step(
         f"molecule:{scenario}-{release}",
-        f"scenario {scenario} on {release}: check mode, converge, idempotence, verify",
+        f"scenario {scenario} on {release}: {about}",
         (("molecule", "test", "-s", scenario),),
         limit_s=1200,
         environment={"HAFW_RELEASE": release},
@@ -85,6 +89,7 @@ def molecule(scenario: str, release: str, full: bool = False) -> Step:
 
 def all_steps() -> tuple[Step, ...]:
     demo = LOGS / "demo.json"
+    operations = "what operators do, each playbook in check mode and in earnest"
     return (
         Step("lint:ruff", "Python: mistakes", (("ruff", "check", "."),)),
         Step("lint:format", "Python: layout", (("ruff", "format", "--check", "."),)),
@@ -98,7 +103,16 @@ def all_steps() -> tuple[Step, ...]:
             (python("-m", "tests.tools.reference", "--check"),),
         ),
         Step("lint:ansible", "ansible-lint, production profile", (("ansible-lint", "--offline", "--nocolor"),)),
-        Step("unit", "unit tests", (python("-m", "pytest", "-q", "tests/unit", "--ignore=tests/unit/repo"),), 600),
+        Step(
+            "unit",
+            "unit tests, in two processes",
+            (
+                python("-m", "pytest", "-q", "tests/unit/policy"),
+                python("-m", "pytest", "-q", "tests/unit", "--ignore=tests/unit/repo", "--ignore=tests/unit/policy"),
+            ),
+            600,
+            at_once=True,
+        ),
         Step("sanity", "ansible-test sanity", (python("-m", "tests.tools.sanity"),), 600),
         Step(
             "browser",
@@ -125,6 +139,8 @@ def all_steps() -> tuple[Step, ...]:
         molecule("keepalived", "debian13", full=True),
         molecule("config_sync", "debian12", full=True),
         molecule("config_sync", "debian13", full=True),
+        molecule("operations", "debian12", full=True, about=operations),
+        molecule("operations", "debian13", full=True, about=operations),
         molecule("pacemaker", "debian12"),
         molecule("pacemaker", "debian13", full=True),
         molecule("pacemaker_qdevice", "debian12", full=True),
@@ -166,14 +182,14 @@ def all_steps() -> tuple[Step, ...]:
     )
 
 
-def run_command(command: Sequence[str], step: Step, deadline: float) -> str:
-    """Run one command of a step; returns why it failed, or nothing."""
-    with step.log.open("ab") as log:
+def start(command: Sequence[str], step: Step, path: Path) -> subprocess.Popen[bytes] | str:
+    """Start a command whose output goes to this file; returns why that failed if it did."""
+    with path.open("ab") as log:
         log.write(f"$ {' '.join(command)}\n".encode())
         log.flush()
         environment = {**os.environ, **step.environment, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"}
         try:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env=environment,
@@ -184,13 +200,19 @@ def run_command(command: Sequence[str], step: Step, deadline: float) -> str:
             )
         except OSError as error:
             return str(error)
-        try:
-            code = process.wait(timeout=max(deadline - time.monotonic(), 1))
-        except BaseException as error:
-            stop_group(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                return f"stopped after {step.limit_s} s"
-            raise
+
+
+def finish(process: subprocess.Popen[bytes] | str, step: Step, deadline: float) -> str:
+    """Wait for a command; returns why it failed, or nothing."""
+    if isinstance(process, str):
+        return process
+    try:
+        code = process.wait(timeout=max(deadline - time.monotonic(), 1))
+    except BaseException as error:
+        stop_group(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            return f"stopped after {step.limit_s} s"
+        raise
     return f"exit code {code}" if code else ""
 
 
@@ -210,11 +232,33 @@ def stop_group(process: subprocess.Popen[bytes]) -> None:
 def run_step(step: Step) -> str:
     step.log.unlink(missing_ok=True)
     deadline = time.monotonic() + step.limit_s
+    if step.at_once:
+        return run_at_once(step, deadline)
     for command in step.commands:
-        problem = run_command(command, step, deadline)
+        problem = finish(start(command, step, step.log), step, deadline)
         if problem:
             return problem
     return ""
+
+
+def run_at_once(step: Step, deadline: float) -> str:
+    """All commands beside each other; in the log they stand one after the other, and one that failed last."""
+    logs = [step.log.with_suffix(f".{number}.log") for number, _command in enumerate(step.commands, 1)]
+    for log in logs:
+        log.unlink(missing_ok=True)
+    running = [start(command, step, log) for command, log in zip(step.commands, logs, strict=True)]
+    try:
+        problems = [finish(process, step, deadline) for process in running]
+    except BaseException:
+        for process in running:
+            if not isinstance(process, str):
+                stop_group(process)
+        raise
+    for _problem, log in sorted(zip(problems, logs, strict=True), key=lambda each: bool(each[0])):
+        with step.log.open("ab") as whole:
+            whole.write(log.read_bytes())
+        log.unlink()
+    return "; ".join(filter(None, problems))
 
 
 def show_tail(step: Step) -> None:

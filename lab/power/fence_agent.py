@@ -31,6 +31,9 @@ METADATA = """<?xml version="1.0" ?>
 <parameter name="port" unique="0" required="0" deprecated="1">
 <getopt mixed="-n, --plug=[name]"/><content type="string"/>
 <shortdesc lang="en">Name of the node</shortdesc></parameter>
+<parameter name="password" unique="0" required="0">
+<getopt mixed="-p, --password=[password]"/><content type="string"/>
+<shortdesc lang="en">Not asked for, whatever it is: for tests that follow a password</shortdesc></parameter>
 </parameters>
 <actions>
 <action name="on" automatic="0"/>

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 #
-# Remember what a node is like, or compare it with what was remembered: files, packages, units, rules, addresses and
-# kernel parameters. Counters and the like, which change by themselves, are left out.
+# Remember what a node is like, or compare it with what was remembered: files, orders of operators, packages, units, rules,
+# addresses and kernel parameters. Counters and the like, which change by themselves, are left out.
 
 set -eu
 memory=/run/molecule-fingerprint
@@ -14,6 +14,11 @@ if_there() { # PROGRAM ARGUMENT...
 
 fingerprint() {
     find /etc /usr/local -xdev ! -type d -printf '%p %M %u:%g %s %T@ %l\n' | sort
+    for order in /run/linuxha/drain /var/lib/linuxha/maintenance.json; do
+        if [ -e "$order" ]; then
+            echo "$order $(cat "$order")"
+        fi
+    done
     dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'
     systemctl list-unit-files --no-legend --plain --no-pager
     systemctl show --property=Id,ActiveState,MainPID,NRestarts \

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,10 +22,17 @@ RESOURCES = {
 }
 
 
+@pytest.fixture(scope="module")
+def deployed(live: Cluster) -> Iterator[Cluster]:
+    yield live
+    live.wipe()
+
+
 @pytest.fixture
-def serving(cluster: Cluster) -> Cluster:
-    cluster.cib(RESOURCES)
-    return cluster
+def serving(deployed: Cluster) -> Cluster:
+    """With these resources where they belong: each test takes its orders back, so mostly there is nothing to do."""
+    deployed.cib({**RESOURCES, "allow": ["*"]})
+    return deployed
 
 
 def where(cluster: Cluster, name: str) -> set[str]:

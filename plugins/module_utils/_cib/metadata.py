@@ -16,7 +16,8 @@ from xml.etree import ElementTree as ET
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 from .objects import Plain
-from .spec import nearest
+from .spec import meant, nearest
+from .text import HIDDEN, is_secret
 from .values import milliseconds
 
 # Operations that Pacemaker itself runs, whether or not an agent mentions them.
@@ -152,7 +153,9 @@ def check_resource(path: str, plain: Plain, agent: Agent, more: Mapping[str, Par
                 found += _value(at, known[name], value)
             elif agent.parameters:
                 remedy = nearest(name, agent.parameters)
-                found.append(Problem(at, value, f"{agent.name} has no such parameter", remedy))
+                # A misspelt password is one nevertheless.
+                shown = HIDDEN if is_secret(meant(name, agent.parameters) or "") else value
+                found.append(Problem(at, shown, f"{agent.name} has no such parameter", remedy))
     for parameter in agent.parameters.values():
         # A fence agent's action and the name of its victim come from Pacemaker.
         if parameter.required and parameter.name not in given and parameter.name not in ("action", "port", "plug"):

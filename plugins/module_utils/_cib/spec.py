@@ -26,12 +26,18 @@ _AGENT = re.compile(r"(ocf:[\w.-]+|systemd|lsb|service|stonith|nagios|upstart):[
 _TIMES = ("interval", "timeout", "start_delay")
 
 
+def meant(word: object, known: Iterable[str]) -> Optional[str]:
+    """What an unknown word probably stands for."""
+    near = difflib.get_close_matches(str(word), sorted(known), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """A remedy for an unknown word."""
     words = sorted(known)
-    near = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
+    near = meant(word, words)
     if near:
-        return f"Did you mean {near[0]!r}?"
+        return f"Did you mean {near!r}?"
     return f"Known: {', '.join(words)}." if words else "Remove it."
 
 

@@ -16,7 +16,10 @@ from .document import canonical
 from .shapes import SECTIONS, Shape
 from .state import State
 
-_SECRET = re.compile(r"passw|passphrase|secret|credential|(^|[_-])(private|auth|api)?[_-]?key$|token$", re.IGNORECASE)
+# The community of SNMP 1 and 2 is a password.
+_SECRET = re.compile(
+    r"passw|passphrase|secret|credential|(^|[_-])(private|auth|api)?[_-]?key$|token$|^community$", re.IGNORECASE
+)
 HIDDEN = "(hidden)"
 _NAMES = {"nodes": "node", "fencing": "fencing level", "tags": "tag", "alerts": "alert"}
 
@@ -28,9 +31,13 @@ def is_secret(name: str, secrets: Collection[str] = ()) -> bool:
 
 def problem(found: Problem, secrets: Collection[str] = ()) -> str:
     """A mistake in one line; a value that is a secret does not show."""
-    name = found.path.rpartition(".")[2]
-    shown = replace(found, value=HIDDEN) if is_secret(name, secrets) else found
-    return str(shown)
+    return str(replace(found, value=shown(found.path, found.value, secrets)))
+
+
+def shown(path: str, value: object, secrets: Collection[str] = ()) -> object:
+    """What stands at a path, as a message may say it."""
+    name = path.rpartition(".")[2]
+    return HIDDEN if value is not None and is_secret(name, secrets) else hide(value, name, secrets)
 
 
 def secret_values(state: State, secrets: Collection[str] = ()) -> set[str]:
@@ -56,8 +63,11 @@ def secret_values(state: State, secrets: Collection[str] = ()) -> set[str]:
 
 
 def mask_xml(source: str, secrets: Collection[str] = ()) -> str:
-    """The same XML with the value of every secret replaced."""
-    element = ET.fromstring(source)
+    """The same XML with the value of every secret replaced; what is no XML does not show at all."""
+    try:
+        element = ET.fromstring(source)
+    except ET.ParseError:
+        return HIDDEN
     for pair in _secret_pairs(element, secrets):
         pair.set("value", HIDDEN)
     return canonical(element)
@@ -67,19 +77,22 @@ def _secret_pairs(element: ET.Element, secrets: Collection[str]) -> list[ET.Elem
     return [pair for pair in element.iter("nvpair") if pair.get("value") and is_secret(pair.get("name", ""), secrets)]
 
 
+def hide(value: Any, name: str = "", secrets: Collection[str] = ()) -> Any:
+    """The same plain data with every secret in it replaced; `name` is what it stands under."""
+    if isinstance(value, Mapping):
+        return {key: hide(item, str(key), secrets) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [hide(item, name, secrets) for item in value]
+    if name == "xml" and isinstance(value, str):
+        return mask_xml(value, secrets)
+    # A flag or an empty value is none.
+    secret = value is not None and not isinstance(value, bool) and is_secret(name, secrets)
+    return HIDDEN if secret else value
+
+
 def masked(state: State, secrets: Collection[str] = ()) -> State:
     """The same state with every secret replaced."""
-
-    def mask(name: str, value: Any) -> Any:
-        if name == "xml":
-            return mask_xml(value, secrets)
-        if isinstance(value, Mapping):
-            return {key: mask(str(key), item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [mask(name, item) for item in value]
-        return HIDDEN if isinstance(value, str) and is_secret(name, secrets) else value
-
-    return State(mask("", state.objects), mask("", state.defaults))
+    return State(hide(state.objects, "", secrets), hide(state.defaults, "", secrets))
 
 
 def title(section: str, plain: Mapping[str, Any], key: str) -> str:

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ansible_collections.linuxha.firewall.plugins.module_utils._cib.text import shown
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem as PolicyProblem
 
 ERROR = "error"
@@ -30,9 +31,10 @@ class Problem:
     code: str = ""
 
     def __str__(self) -> str:
-        shown = "" if self.value is None else f" {self.value!r}:"
+        # A password in the wrong place is a mistake like others, and as little for logs as one in the right place.
+        value = "" if self.value is None else f" {shown(self.path, self.value)!r}:"
         code = f" [{self.code}]" if self.severity == WARNING and self.code else ""
-        return f"{self.path}:{shown} {self.reason}. {self.remedy}{code}"
+        return f"{self.path}:{value} {self.reason}. {self.remedy}{code}"
 
 
 class Problems:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from .._cib import text
 from . import types as t
 
 STATES = "states-clone"
@@ -32,6 +34,8 @@ PREFERRED = 100
 # groups the states weigh more than any preference.
 RETURNS = 50
 RECHECK_S = 60
+# Parameters of fence devices that come from other words of the model.
+_OWN_PARAMETERS = ("pcmk_host_list", "pcmk_delay_base")
 
 
 def role_variables(cluster: t.Cluster) -> dict[str, Any]:
@@ -44,6 +48,52 @@ def role_variables(cluster: t.Cluster) -> dict[str, Any]:
         "pacemaker_allow": list(cluster.pacemaker.allow),
         "pacemaker_cib": configuration(cluster),
     }
+
+
+def without_secrets(variable: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that may be shown: all parameters of fence devices are left out.
+
+    Not only those that are named like a secret: the name may be misspelt.
+    """
+
+    def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
+        params = resource.get("params")
+        if not str(resource.get("agent") or "").startswith("stonith:") or not isinstance(params, Mapping):
+            return dict(resource)
+        return {
+            **resource,
+            "params": {name: value if name in _OWN_PARAMETERS else text.HIDDEN for name, value in params.items()},
+        }
+
+    hidden: dict[str, Any] = text.hide(variable)
+    resources = hidden.get("resources")
+    if not isinstance(resources, list):
+        return hidden
+    return {**hidden, "resources": [shown(item) if isinstance(item, Mapping) else item for item in resources]}
+
+
+def with_secrets(variable: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The variable `pacemaker_cib` with what `views` left out of it.
+
+    Args:
+        variable: as the plan of the cluster has it.
+        given: `firewall_cluster` as the inventory has it.
+    """
+    own = (given.get("role_variables") or {}).get("pacemaker_cib")
+    if own is not None:
+        return dict(own)
+    fencing = (given.get("pacemaker") or {}).get("fencing") or {}
+    devices = {str(device["name"]): device.get("parameters") or {} for device in fencing.get("devices") or []}
+
+    def whole(resource: Mapping[str, Any]) -> dict[str, Any]:
+        known = devices.get(str(resource.get("id")), {})
+        params = {
+            name: known.get(name, value) if value == text.HIDDEN else value
+            for name, value in (resource.get("params") or {}).items()
+        }
+        return {**resource, "params": params} if params else dict(resource)
+
+    return {**variable, "resources": [whole(resource) for resource in variable.get("resources") or []]}
 
 
 def configuration(cluster: t.Cluster) -> dict[str, Any]:

@@ -13,8 +13,12 @@ from .budget import failover
 
 
 def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
-    """Everything derived, with the cluster's own `role_variables` on top. Plain data, ready for JSON."""
-    return {
+    """Everything derived, with the cluster's own `role_variables` on top. Plain data, ready for JSON.
+
+    Facts show with -v and stand in the cache of facts, where anybody may read them: parameters of fence devices are
+    left out. `view_cib.with_secrets` puts them in where they are needed.
+    """
+    found: dict[str, Any] = {
         **view_system.role_variables(cluster, node),
         **view_rules.role_variables(cluster, node),
         **view_states.role_variables(cluster, node),
@@ -23,6 +27,9 @@ def role_variables(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         **view_sync.role_variables(cluster),
         **cluster.role_overrides,
     }
+    if isinstance(found.get("pacemaker_cib"), dict):
+        found["pacemaker_cib"] = view_cib.without_secrets(found["pacemaker_cib"])
+    return found
 
 
 def _topology(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:

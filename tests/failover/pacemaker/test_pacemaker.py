@@ -61,7 +61,12 @@ def test_one_lost_sync_link_moves_nothing(pair: Pair) -> None:
     sound(measure(pair, "cut:sync0", "cut:sync1"))
 
 
+@pytest.mark.full
 def test_a_second_run_changes_nothing_and_nobody_notices(pair: Pair) -> None:
+    """Every run asks for no changes in the molecule scenario pacemaker, and for traffic that nobody disturbs below.
+
+    There site adds an address under the same traffic, which is more than to change nothing.
+    """
     before = (daemons(pair), epoch(pair))
     runs: list[playbook.Played] = []
     site = fault("site", lambda node: runs.append(playbook.play(pair.lab, "site", show=None)))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,12 @@ def test_sound_parameters(params: dict[str, str]) -> None:
 def test_wrong_parameters(params: dict[str, str], start: str) -> None:
     (found,) = check(plain({"ip": "192.0.2.1", **params}))
     assert found.startswith(start)
+
+
+def test_a_misspelt_password_does_not_show() -> None:
+    agent = replace(AGENT, parameters={**AGENT.parameters, "password": AGENT.parameters["ip"]})
+    (found,) = metadata.check_resource("resources.x", plain({"ip": "192.0.2.1", "pasword": "canary"}), agent, {})
+    assert str(found).startswith("resources.x.params.pasword: '(hidden)': ocf:heartbeat:IPaddr2 has no such parameter.")
 
 
 def test_what_is_required() -> None:

@@ -159,7 +159,7 @@ def test_membership_passes_the_rules_untracked_and_only_between_peers(fenced: mo
 
 def wanted(cluster: model.Cluster) -> cib.State:
     checker = cib.spec.Checker()
-    state = checker.state(model.views.role_variables(cluster, cluster.nodes[0])["pacemaker_cib"])
+    state = checker.state(model.views.view_cib.configuration(cluster))
     assert checker.problems == []
     return state
 

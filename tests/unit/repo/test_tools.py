@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,42 @@ def test_a_step_ends_at_its_first_failing_command() -> None:
     commands = ((sys.executable, "-c", "raise SystemExit(1)"), (sys.executable, "-c", "open('made', 'w')"))
     assert run.run_steps([run.Step("x", "", commands)]) == 1
     assert not (run.ROOT / "made").exists()
+
+
+MEET = """
+import pathlib, sys, time
+mine, other, code = sys.argv[1:]
+pathlib.Path(mine).touch()
+while not pathlib.Path(other).exists():
+    time.sleep(0.01)
+print("this is", mine)
+raise SystemExit(int(code))
+"""
+
+
+@pytest.mark.parametrize("codes", [("0", "0"), ("3", "0"), ("0", "3")])
+def test_commands_beside_each_other(codes: tuple[str, str]) -> None:
+    """Each waits for the other; what failed stands at the end of the log, which is shown."""
+    run.LOGS.mkdir()
+    meet = [
+        (sys.executable, "-c", MEET, mine, other, code) for mine, other, code in zip("ab", "ba", codes, strict=True)
+    ]
+    step = run.Step("x", "", tuple(meet), limit_s=20, at_once=True)
+    assert run.run_step(step) == ("exit code 3" if "3" in codes else "")
+    said = [line for line in step.log.read_text().splitlines() if line.startswith("this is")]
+    assert said == (["this is b", "this is a"] if codes[0] == "3" else ["this is a", "this is b"])
+    assert list(run.LOGS.iterdir()) == [step.log]
+
+
+def test_all_that_run_beside_each_other_are_stopped_or_fail_alone() -> None:
+    run.LOGS.mkdir()
+    sleep = (sys.executable, "-c", "import time; time.sleep(60)")
+    started = time.monotonic()
+    assert run.run_step(run.Step("x", "", (sleep, sleep), limit_s=1, at_once=True)) == "; ".join(
+        ["stopped after 1 s"] * 2
+    )
+    assert time.monotonic() - started < 30
+    assert run.run_step(run.Step("x", "", (("no-such-program",),), at_once=True))
 
 
 def test_parts_are_chosen_in_their_own_order() -> None:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""A secret is found in every form in which a program could write it, and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab import canaries
+
+CANARY = "canaryTest0123456789abcdef"
+WANTED = {"test": canaries.forms(CANARY)}
+
+WRITERS: dict[str, Callable[[str], bytes]] = {
+    "as it is": lambda text: text.encode(),
+    "JSON": lambda text: json.dumps({"a": text, "b": '"\u00e4'}).encode(),
+    "URL": lambda text: urllib.parse.quote(text, safe="").encode(),
+    "base64": lambda text: base64.b64encode(text.encode()),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()),
+    "base64 of JSON": lambda text: base64.b64encode(json.dumps({"a": text}).encode()),
+    "hex": lambda text: text.encode().hex().encode(),
+    "HEX": lambda text: text.encode().hex().upper().encode(),
+    "a slurped file in JSON": lambda text: json.dumps({"content": base64.b64encode(text.encode()).decode()}).encode(),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("before", ["", "x", '"?', "&%\n"])
+def test_found_in_every_form(name: str, before: str) -> None:
+    assert canaries.seen(WRITERS[name](before + CANARY + "!"), WANTED) == {"test"}
+    assert canaries.seen(WRITERS[name](before + CANARY[:16] + "!"), WANTED) == set()
+
+
+def test_bytes_that_are_no_text_are_found_in_base64_and_hex() -> None:
+    data = bytes(range(200, 232))
+    wanted = {"key": canaries.forms(data)}
+    assert canaries.seen(b"x" + data, wanted) == {"key"}
+    assert canaries.seen(base64.b64encode(b"12" + data), wanted) == {"key"}
+    assert all(form.isprintable() for form in canaries.patterns(data))
+    assert data.hex() in canaries.patterns(data)
+
+
+def test_a_short_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        canaries.forms("short")
+
+
+def test_what_is_secret_in_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True)
+    text = file.read_text()
+    secret = canaries.seed(text)
+    assert len(secret) == 32
+    # It stands in the file, in one of its lines, and not in the public half.
+    assert canaries.seen(text.encode(), {"key": canaries.forms(secret)}) == {"key"}
+    assert canaries.seen(file.with_suffix(".pub").read_bytes(), {"key": canaries.forms(secret)}) == set()
+    with pytest.raises(ValueError, match="no ed25519 key"):
+        canaries.seed(file.with_suffix(".pub").read_text().split()[1])
+
+
+def test_the_watch_sees_arguments_and_environments_also_of_what_it_looks_for_later() -> None:
+    watch = canaries.Watch()
+    watch.start()
+    try:
+        sleep = [sys.executable, "-c", "import time; time.sleep(0.5)"]
+        subprocess.run([*sleep, CANARY], check=True)
+        subprocess.run(sleep, check=True, env={"HIDDEN": CANARY[::-1]})
+        time.sleep(0.05)
+    finally:
+        watch.stop()
+    assert watch.looks > 5
+    assert {line.partition(":")[0] for line in watch.found(WANTED)} == {"test in cmdline"}
+    backwards = watch.found({"backwards": canaries.forms(CANARY[::-1])})
+    assert {line.partition(":")[0] for line in backwards} == {"backwards in environ"}

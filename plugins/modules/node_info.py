@@ -159,8 +159,8 @@ info:
       type: dict
     sync:
       description:
-        - Whether the files of config sync are C(in_step), C(problems), which are C(behind), and when it ran last:
-          C(last_run), null when it has not since the boot. Null without config sync.
+        - Whether the files of config sync are C(in_step), C(problems), which are C(behind), and C(last_run),
+          when it ran last, null when it has not since the boot. Null without config sync.
       type: dict
     clock:
       description: The node's time, in seconds since 1970.

@@ -39,8 +39,15 @@ def expected(plan: Mapping[str, Any], own: Mapping[str, Any], hostvars: Mapping[
         manager=plan["topology"],
         groups=plan["vip_groups"],
         device=bool(fact(own, "corosync_device", {})),
+        sync_interval_s=sync_interval(plan, own),
         instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
     )
+
+
+def sync_interval(plan: Mapping[str, Any], own: Mapping[str, Any]) -> int:
+    if not plan.get("config_sync") or fact(own, "config_sync_service_state") == "stopped":
+        return 0
+    return int(fact(own, "config_sync_interval_s", 60))
 
 
 def answered(nodes: list[str], hostvars: Mapping[str, Any], name: str) -> tuple[list[verify.Report], set[str]]:

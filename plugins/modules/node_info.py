@@ -158,7 +158,9 @@ info:
       description: Whether the node is C(held) back, after how many C(moves) in C(window_s), and C(until); null without.
       type: dict
     sync:
-      description: Whether the files of config sync are C(in_step), C(problems), and which are C(behind); null without.
+      description:
+        - Whether the files of config sync are C(in_step), C(problems), which are C(behind), and C(last_run),
+          when it ran last, null when it has not since the boot. Null without config sync.
       type: dict
     clock:
       description: The node's time, in seconds since 1970.

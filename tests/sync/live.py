@@ -89,6 +89,18 @@ class Sync:
         for node in nodes or self.nodes:
             self.exec(node, "linuxha-sync", "run", "--cause", "test")
 
+    def starts(self, node: str, unit: str, since: str) -> int:
+        """How often a unit was started since a moment, `date` of the node."""
+        # The message of systemd that a unit has been started.
+        message = "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"
+        found = self.exec(
+            node, "journalctl", "--no-pager", "--quiet", f"--since={since}", "--output=json", f"UNIT={unit}", message
+        )
+        return len(found.splitlines())
+
+    def now(self, node: str) -> str:
+        return f"@{self.exec(node, 'date', '+%s').strip()}"
+
     def wait(self, condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> float:
         """Seconds until the condition held."""
         began = time.monotonic()

@@ -64,6 +64,17 @@ def test_what_the_key_is_for(sync: Sync) -> None:
     assert attempt(sync, f"{KEY} notify") == "status 0\n"
 
 
+def test_a_peer_does_not_choose_how_often_a_node_runs(sync: Sync) -> None:
+    sync.wait_in_step()
+    sync.shell("fw2", "sleep 5")
+    since = sync.now("fw2")
+    attempt(sync, f"end=$(($(date +%s) + 8)); while test $(date +%s) -lt $end; do {KEY} notify; done")
+    sync.shell("fw2", "sleep 3")
+    runs = sync.starts("fw2", "linuxha-sync.service", since)
+    # It has one at once, and then one in two seconds.
+    assert 2 <= runs <= 7
+
+
 @pytest.mark.parametrize("command", REFUSED)
 def test_everything_else_is_refused_and_logged(sync: Sync, command: str) -> None:
     before, logged = fingerprint(sync), refusals(sync)

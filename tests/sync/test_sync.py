@@ -31,6 +31,14 @@ def test_a_node_alone_keeps_the_keys_of_its_peers(sync: Sync) -> None:
     assert sync.deploy("--limit", "fw1").changed == 0
 
 
+def test_a_node_learns_from_the_others_of_one_that_is_away(sync: Sync) -> None:
+    known = "/etc/linuxha/sync/peers.json"
+    before = sync.read("fw2", known)
+    sync.exec("fw2", "rm", known)
+    sync.deploy("--limit", "fw1,fw2")
+    assert sync.read("fw2", known) == before
+
+
 def test_a_change_is_on_all_nodes_within_seconds(sync: Sync) -> None:
     took = []
     for number in range(5):
@@ -40,6 +48,25 @@ def test_a_change_is_on_all_nodes_within_seconds(sync: Sync) -> None:
         took.append(sync.wait_text(path("tree", "quick"), new))
         sync.wait_in_step()
     print(f"seconds until a change is on all nodes: {sorted(round(each, 2) for each in took)}")
+    assert statistics.median(took) <= ARRIVES_S, took
+
+
+def test_a_change_in_a_subdirectory_is_as_quick(sync: Sync) -> None:
+    """Also in one that was not there: its watch is up before a run ends."""
+    directory = f"sub{uuid.uuid4().hex[:8]}"
+    where, new = path("tree", f"{directory}/first"), text()
+    sync.write("fw1", where, new)
+    sync.wait_text(where, new)
+    unit = f"linuxha-sync-watch@etc-sync\\x2dtree-{directory}.path"
+    active = {node: sync.exec(node, "systemctl", "is-active", unit, check=False).strip() for node in sync.nodes}
+    assert active == dict.fromkeys(sync.nodes, "active")
+    took = []
+    for node in sync.nodes:
+        newer = text()
+        sync.wait_in_step()
+        sync.write(node, where, newer)
+        took.append(sync.wait_text(where, newer))
+    print(f"seconds until a change in a subdirectory is on all nodes: {sorted(round(each, 2) for each in took)}")
     assert statistics.median(took) <= ARRIVES_S, took
 
 
@@ -213,6 +240,29 @@ def test_a_run_in_step_is_quick_and_writes_nothing(sync: Sync) -> None:
         assert min(took) <= RUNS_S, took
     finally:
         sync.resume()
+
+
+def test_what_cannot_be_put_into_place_is_not_tried_without_end(sync: Sync) -> None:
+    """A try makes a draft in a directory that is watched."""
+    directory, where, new = path("small"), path("small", "endless"), text()
+    sync.write("fw1", where, new)
+    sync.wait_text(where, new)
+    sync.wait_in_step()
+    mount = f"mount -t tmpfs -o size=64k,mode=755 tmpfs {directory} && systemctl restart linuxha-sync-watch.path"
+    sync.shell("fw2", f"cp -a {directory} /run/small && {mount} && cp -a /run/small/. {directory}/")
+    try:
+        sync.wait_in_step()
+        sync.write("fw1", where, new * 5000)
+        sync.wait(lambda: sync.file("fw2", where)["state"] == "failed")
+        since = sync.now("fw2")
+        sync.shell("fw2", "sleep 10")
+        assert sync.starts("fw2", "linuxha-sync.service", since) <= 3
+        assert sync.read("fw2", where) == new
+        assert sync.file("fw2", where)["state"] == "failed"
+    finally:
+        sync.shell("fw2", f"umount {directory} && rm -r /run/small && systemctl restart linuxha-sync-watch.path")
+    sync.run()
+    sync.wait_text(where, new * 5000)
 
 
 def test_a_full_disk_replaces_nothing_and_is_told(sync: Sync) -> None:

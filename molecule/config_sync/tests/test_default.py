@@ -14,7 +14,13 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://firewalls"]
 
-UNITS = ("linuxha-sync-sshd.socket", "linuxha-sync.path", "linuxha-sync-watch.path", "linuxha-sync.timer")
+UNITS = (
+    "linuxha-sync-sshd.socket",
+    "linuxha-sync.path",
+    "linuxha-sync-told.path",
+    "linuxha-sync-watch.path",
+    "linuxha-sync.timer",
+)
 SECRETS = {"id_ed25519": ("linuxha-sync", 0o640), "ssh_host_ed25519_key": ("root", 0o600)}
 PATIENCE_S = 30.0
 

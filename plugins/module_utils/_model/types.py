@@ -237,6 +237,8 @@ class ConfigSync:
     skew_limit_ms: int
     keep_days: int
     object_limit_bytes: int
+    batch_limit_bytes: int
+    reserve_percent: int
     interval_s: int
     port: int
 

@@ -32,6 +32,8 @@ def role_variables(cluster: t.Cluster) -> dict[str, Any]:
         "config_sync_skew_limit_ms": sync.skew_limit_ms,
         "config_sync_keep_days": sync.keep_days,
         "config_sync_object_limit_bytes": sync.object_limit_bytes,
+        "config_sync_batch_limit_bytes": sync.batch_limit_bytes,
+        "config_sync_reserve_percent": sync.reserve_percent,
         "config_sync_interval_s": sync.interval_s,
         "config_sync_port": sync.port,
     }
@@ -75,6 +77,8 @@ def settings(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         "skew_limit_s": sync.skew_limit_ms / 1000,
         "keep_days": sync.keep_days,
         "object_limit_bytes": sync.object_limit_bytes,
+        "batch_limit_bytes": sync.batch_limit_bytes,
+        "reserve_percent": sync.reserve_percent,
         "port": sync.port,
         "user": user,
         "peers": [{"name": name, "addresses": own} for name, own in nodes.items() if name != node],

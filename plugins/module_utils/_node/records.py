@@ -17,6 +17,7 @@ Read = Callable[[str], Optional[str]]
 JOURNAL = "/var/lib/linuxha/journal.jsonl"
 DAMPING = "/run/linuxha/damping.json"
 SYNC = "/var/lib/linuxha-sync/status.json"
+SYNC_RUN = "/run/linuxha-sync/last.json"
 # What the journal says of a move, in the order in which a reader wants it.
 MOVE = ("at", "cluster_group", "from", "to", "cause", "detail", "blackout_ms", "states", "held")
 
@@ -27,7 +28,7 @@ def collect(read: Read, lines: int) -> dict[str, Any]:
         "damping": _object(
             read(DAMPING), "the state of the damping", ("moves", "window_s", "held", "since", "level", "until")
         ),
-        "sync": sync(read(SYNC)),
+        "sync": sync(read(SYNC), read(SYNC_RUN)),
     }
 
 
@@ -46,18 +47,24 @@ def journal(text: Optional[str], lines: int) -> list[dict[str, Any]]:
     return found
 
 
-def sync(text: Optional[str]) -> Optional[dict[str, Any]]:
-    """Of config sync whether this node is in step, and what it complains of."""
+def sync(text: Optional[str], run: Optional[str] = None) -> Optional[dict[str, Any]]:
+    """Of config sync when it ran last, whether this node is in step, and what it complains of."""
     found = _object(text, "the state of config sync", ("in_step", "changed_at", "problems", "files"))
+    # In memory, so a run that found no room on the disk can still tell.
+    last = _object(run, "the last run of config sync", ("last_run", "error"))
+    if found is None and last is not None:
+        found = {"in_step": False, "changed_at": None, "problems": [], "files": {}, "problem": None}
     if found is None or found["problem"]:
         return found
     files = found.pop("files")
     states = {str(path): one.get("state") for path, one in _mapping(files).items() if isinstance(one, Mapping)}
     problems = found["problems"] if isinstance(found["problems"], list) else []
+    failed = [last[key] for key in ("error", "problem") if last[key]] if last is not None else []
     return {
         **found,
-        "in_step": found["in_step"] is True,
-        "problems": [str(problem) for problem in problems],
+        "in_step": found["in_step"] is True and not failed,
+        "last_run": last["last_run"] if last is not None else None,
+        "problems": [str(problem) for problem in [*problems, *failed]],
         "behind": sorted(path for path, state in states.items() if state != "in_step"),
     }
 

@@ -99,7 +99,10 @@ def sync(node: Mapping[str, Any]) -> str:
     if found["problem"]:
         return clean(found["problem"])
     behind = found["behind"]
-    return "in step" if found["in_step"] and not behind else f"NOT in step: {clean(', '.join(behind[:3])) or 'unknown'}"
+    ran = f", last run {clean(found['last_run'])}" if found.get("last_run") else ""
+    if found["in_step"] and not behind:
+        return f"in step{ran}"
+    return f"NOT in step: {clean(', '.join(behind[:3] or found['problems'][:1])) or 'unknown'}{ran}"
 
 
 def damping(node: Mapping[str, Any]) -> str:

@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from .._model.view_cib import LINKS
 from .types import WARNING, Answers, Expectation, Finding
+
+# As long as a run may take.
+SLACK_S = 300
 
 
 def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
@@ -16,6 +20,8 @@ def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
         path = f"{expectation.name}/{node}"
         yield from _held(f"{path}/damping", info.get("damping") or {})
         yield from _sync(f"{path}/config_sync", info.get("sync") or {})
+        if expectation.sync_interval_s and not (info.get("sync") or {}).get("problem"):
+            yield from _ran(f"{path}/config_sync", expectation.sync_interval_s, info)
     yield from _pings(expectation, answers)
     yield from _links(expectation, answers)
 
@@ -50,6 +56,24 @@ def _sync(path: str, sync: Mapping[str, Any]) -> Iterator[Finding]:
             "the same files on every node",
             "On this node: linuxha-sync status.",
             WARNING,
+        )
+
+
+def _ran(path: str, interval_s: int, info: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is in step was so at the last run; who runs no more does not know."""
+    told = (info.get("sync") or {}).get("last_run")
+    try:
+        age_s = float(info["clock"]) - datetime.fromisoformat(str(told).replace("Z", "+00:00")).timestamp()
+    except (KeyError, TypeError, ValueError):
+        age_s = None
+    if age_s is None or age_s > 3 * interval_s + SLACK_S:
+        yield Finding(
+            path,
+            "config sync has not run since the boot" if age_s is None else f"config sync ran last {age_s:.0f} s ago",
+            f"a run every {interval_s} s",
+            "On this node: systemctl status linuxha-sync.timer linuxha-sync.service.",
+            WARNING,
+            settles=age_s is None,
         )
 
 

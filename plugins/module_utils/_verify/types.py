@@ -38,7 +38,7 @@ class Expectation:
 
     `manager` is what moves the addresses: keepalived or pacemaker. `instances` are the names of the VRRP instances of
     each node, or of the promotable resource. `groups` are the addresses that move together, by name; without any all.
-    `device`: a quorum device has a vote.
+    `device`: a quorum device has a vote. `sync_interval_s`: so often config sync runs; 0 where it is not used.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Expectation:
     manager: str = "keepalived"
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     device: bool = False
+    sync_interval_s: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from linuxha_sync import gate, restore
 from linuxha_sync import main as program
 from linuxha_sync.fetch import PeerError, Peers
 from linuxha_sync.layout import Layout, Step, locked, no_step
-from linuxha_sync.run import Run
+from linuxha_sync.run import Run, Watch, unwatched
 from linuxha_sync.settings import Settings, parse
 from linuxha_sync.status import merged
 from linuxha_sync.store import Store
@@ -50,16 +50,16 @@ class Near(Peers):
     def there(self, address: str) -> Layout:
         name = self.cluster.up.get(address)
         time.sleep(self.cluster.slow.get(name or address, 0.0))
-        if name is None:
+        if name is None or (self.settings.node, name) not in self.cluster.links:
             raise PeerError("No route to host")
         return self.cluster[name].layout
 
     def command(self, address: str, words: str, hurry: bool = False) -> str:
         layout = self.there(address)
         if words == "notify":
-            if not layout.wanted.is_dir():
+            if not layout.told.is_dir():
                 raise PeerError("it has not run since boot")
-            (layout.wanted / "1").touch()
+            (layout.told / "peer").touch()
             return ""
         ahead = self.cluster.ahead.get(self.cluster.up[address], 0.0)
         return f"{time.time_ns() + int(ahead * 1e9)} {gate.manifest_digest(layout)}"
@@ -108,13 +108,14 @@ class Node:
         target = self.path(path)
         return target.read_text() if target.exists() else None
 
-    def run(self, step: Step = no_step) -> int:
+    def run(self, step: Step = no_step, patient: bool = False, watch: Watch = unwatched) -> int:
         if self.cluster.real:
             return program.run(self.layout, "test", self.cluster.shell, step)
         settings = program.read_settings(self.layout)
         store = Store(self.layout, settings, step)
         with locked(self.layout, 1):
-            return Run(settings, store, Near(settings, store, self.cluster)).whole("test")
+            near = Near(settings, store, self.cluster)
+            return Run(settings, store, near, patient=patient, watch=watch).whole("test")
 
     def restore(self, path: str, identity: str) -> int:
         restore.restore(program.read_settings(self.layout), self.store(), path, identity)
@@ -146,7 +147,7 @@ class Node:
 
 
 class Cluster:
-    """`links` are the pairs that know each other; all, when none are given."""
+    """`links` are the pairs that reach each other: all, when none are given. With an empty list nobody has peers."""
 
     def __init__(
         self,
@@ -165,16 +166,18 @@ class Cluster:
         self.nodes: dict[str, Node] = {}
         self.shell = [sys.executable, str(Path(__file__).with_name("peer_shell.py")), str(self.map)]
         pairs = links if links is not None else [(one, other) for one in names for other in names if one != other]
-        known = {*pairs, *((other, one) for one, other in pairs)}
+        self.links = {*pairs, *((other, one) for one, other in pairs)}
         self.addresses = {name: f"192.0.2.{number}" for number, name in enumerate(names, start=1)}
         for name in names:
-            peers = [{"name": other, "addresses": [self.addresses[other]]} for other in names if (name, other) in known]
+            others = [other for other in names if other != name and self.links]
+            peers = [{"name": other, "addresses": [self.addresses[other]]} for other in others]
             node = Node(name, base / name, self)
             node.settings = {
                 "node": name,
                 "primary": names[0],
                 "conflict": "newest",
                 "user": USER,
+                "reserve_percent": 1,
                 "peers": peers,
                 "entries": [{"owners": [USER], "groups": [GROUP], **entry} for entry in entries],
                 **more,

@@ -32,7 +32,7 @@ def test_a_change_arrives_and_a_second_run_writes_nothing(tmp_path: Path, real: 
     assert cluster.contents(f"{FOLDER}/inner/x") == ["x\n", "x\n"]
     cluster["b"].write(FILE, "second\n")
     assert cluster["b"].run() == 0
-    assert list(cluster["a"].layout.wanted.iterdir())  # it was told
+    assert list(cluster["a"].layout.told.iterdir())  # it was told
     assert cluster["a"].run() == 0
     assert cluster.contents(FILE) == ["second\n", "second\n"]
     assert [item["by"] for item in cluster["a"].history(FILE)] == ["b"]

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from linuxha_sync import gate, manifest
 from linuxha_sync.layout import Layout
-from linuxha_sync.manifest import ManifestError, Version, as_json, parse, path_problem, render
+from linuxha_sync.manifest import Bounds, ManifestError, Version, as_json, parse, path_problem, render
 from linuxha_sync.settings import SettingsError
 from linuxha_sync.settings import parse as parse_settings
 
@@ -27,6 +27,8 @@ from .nodes import FILE, FILES, FOLDER, Cluster
 
 SHA = "a" * 64
 GOOD = Version(SHA, 3, 0o644, "root", "root", 5, "b", {"b": 1})
+NOW = 1_800_000_000
+BOUNDS = Bounds(frozenset("ab"), NOW * 10**9)
 
 # --- manifests -------------------------------------------------------------------------------------------------------
 
@@ -38,7 +40,7 @@ def document(path: str = "/etc/x", **more: Any) -> bytes:
 
 def test_a_manifest_survives_the_way() -> None:
     files = {"/etc/x": GOOD, "/etc/ü": Version("", 0, 0, "", "", 9, "b", {"b": 2})}
-    assert parse(render("b", files), "b") == files
+    assert parse(render("b", files), "b", BOUNDS) == files
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_manifest_survives_the_way() -> None:
 def test_a_path_that_is_none_refuses_the_manifest(path: str) -> None:
     assert path_problem(path)
     with pytest.raises(ManifestError):
-        parse(document(path), "b")
+        parse(document(path), "b", BOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -86,14 +88,14 @@ def test_a_path_that_is_none_refuses_the_manifest(path: str) -> None:
         {"vector": {"b": 2**63}},
         {"vector": {"../b": 1}},
         {"vector": [1]},
-        {"vector": {f"n{number}": 1 for number in range(65)}},
+        {"vector": {"b": 1, "invented": 1}},
         {"more": 1},
     ],
 )
 def test_a_value_that_cannot_be_refuses_the_manifest(more: dict[str, Any]) -> None:
-    parse(document(), "b")
+    parse(document(), "b", BOUNDS)
     with pytest.raises(ManifestError) as caught:
-        parse(document(**more), "b")
+        parse(document(**more), "b", BOUNDS)
     assert "/etc/x" in str(caught.value)
 
 
@@ -104,13 +106,13 @@ def test_a_value_that_cannot_be_refuses_the_manifest(more: dict[str, Any]) -> No
 )  # fmt: skip
 def test_what_is_no_manifest(data: bytes) -> None:
     with pytest.raises(ManifestError):
-        parse(data, "b")
+        parse(data, "b", BOUNDS)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: f'{{"format": 1, "files": {text!r}}}'.encode()))
 def test_no_input_ends_in_another_error(data: bytes) -> None:
     with pytest.raises(ManifestError):
-        parse(data, "b")
+        parse(data, "b", BOUNDS)
 
 
 JSON = st.recursive(
@@ -123,7 +125,7 @@ JSON = st.recursive(
 @given(st.sampled_from(sorted(manifest.KEYS)), JSON)
 def test_no_value_ends_in_another_error(key: str, value: Any) -> None:
     try:
-        parse(document(**{key: value}), "b")
+        parse(document(**{key: value}), "b", BOUNDS)
     except ManifestError:
         return
 

@@ -65,20 +65,46 @@ def test_maintenance(text: str, reason: str | None) -> None:
     [
         (
             {"in_step": True, "changed_at": "x", "problems": [], "files": {"/a": {"state": "in_step"}}},
-            {"in_step": True, "changed_at": "x", "problems": [], "behind": [], "problem": None},
+            {"in_step": True, "changed_at": "x", "problems": [], "behind": [], "problem": None, "last_run": None},
         ),
         (
             {"in_step": False, "problems": ["p"], "files": {"/b": {"state": "refused"}, "/a": {"state": "waiting"}}},
-            {"in_step": False, "changed_at": None, "problems": ["p"], "behind": ["/a", "/b"], "problem": None},
+            {
+                "in_step": False,
+                "changed_at": None,
+                "problems": ["p"],
+                "behind": ["/a", "/b"],
+                "problem": None,
+                "last_run": None,
+            },
         ),
         (
             {"in_step": "yes", "problems": "none", "files": [1]},
-            {"in_step": False, "changed_at": None, "problems": [], "behind": [], "problem": None},
+            {"in_step": False, "changed_at": None, "problems": [], "behind": [], "problem": None, "last_run": None},
         ),
     ],
 )
 def test_config_sync(content: Any, expected: dict[str, Any]) -> None:
     assert records.sync(json.dumps(content)) == expected
+
+
+RUN = "2026-11-21T20:00:00.123Z"
+
+
+@pytest.mark.parametrize(
+    ("last", "in_step", "problems"),
+    [
+        ({"last_run": RUN, "error": ""}, True, []),
+        # On a full disk status.json still says what was true before.
+        ({"last_run": RUN, "error": "No space left"}, False, ["No space left"]),
+    ],
+)
+def test_the_last_run_of_config_sync(last: dict[str, str], in_step: bool, problems: list[str]) -> None:
+    content = {"in_step": True, "problems": [], "files": {}}
+    found = records.collect({records.SYNC: json.dumps(content), records.SYNC_RUN: json.dumps(last)}.get, 0)["sync"]
+    assert (found["last_run"], found["in_step"], found["problems"]) == (RUN, in_step, problems)
+    alone = records.sync(None, json.dumps(last))
+    assert alone is not None and alone["last_run"] == RUN and not alone["in_step"]
 
 
 def test_config_sync_that_cannot_be_read() -> None:

@@ -197,6 +197,8 @@ SYNC = {"in_step": False, "changed_at": None, "problems": [], "behind": ["/etc/r
         (say("damping", {**DAMPING, "problem": "no JSON"}), "fw2: no JSON"),
         (say("sync", SYNC), "fw2: NOT in step: /etc/resolv.conf"),
         (say("sync", {**SYNC, "problem": "no JSON"}), "fw2: no JSON"),
+        (say("sync", {**SYNC, "behind": [], "problems": ["fw1 is away"]}), "fw2: NOT in step: fw1 is away"),
+        (say("sync", {**SYNC, "in_step": True, "behind": [], "last_run": "20:00Z"}), "fw2: in step, last run 20:00Z"),
         (say("sync", None), "fw2: not used"),
     ],
 )

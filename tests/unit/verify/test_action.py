@@ -111,3 +111,17 @@ def test_without_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_verify.ActionBase, "run", lambda self, tmp, task_vars: {})
     monkeypatch.setattr(action, "validate_argument_spec", lambda spec: (None, {}), raising=False)
     assert "cluster_plan" in action.run(None, {"hostvars": {}})["msg"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "own", "seconds"),
+    [
+        ({}, {}, 0),
+        ({"config_sync": False}, {"config_sync_interval_s": 30}, 0),
+        ({"config_sync": True}, {"config_sync_interval_s": 30}, 30),
+        ({"config_sync": True}, {"config_sync_interval_s": 30, "config_sync_service_state": "stopped"}, 0),
+    ],
+)
+def test_how_often_config_sync_is_expected(plan: dict[str, Any], own: dict[str, Any], seconds: int) -> None:
+    wanted = cluster_verify.expected({**PLAN, **plan}, own, {"fw1": {}, "fw2": {}})
+    assert wanted.sync_interval_s == seconds

@@ -547,3 +547,34 @@ def test_a_maintenance_is_a_warning_and_says_why(owner: bool, part: str) -> None
     assert found.severity == "warning"
     for words in (part, "new disk", "by alice", "without an end"):
         assert words in found.what
+
+
+SYNC = {"in_step": True, "changed_at": None, "problems": [], "behind": [], "problem": None}
+CLOCK = 1_795_291_200.0  # 2026-11-21T20:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("sync", "words"),
+    [
+        ({**SYNC, "last_run": "2026-11-21T19:59:30.123Z"}, ""),
+        ({**SYNC, "last_run": "2026-11-21T19:00:00.000Z"}, "ran last 3600 s ago"),
+        ({**SYNC, "last_run": None}, "has not run since the boot"),
+        ({**SYNC, "last_run": "soon"}, "has not run since the boot"),
+        (None, "has not run since the boot"),
+        ({"problem": "no JSON"}, "no JSON"),
+        ({**SYNC, "in_step": False, "behind": ["/etc/x"], "last_run": "2026-11-21T19:59:30Z"}, "/etc/x"),
+    ],
+)
+def test_config_sync_has_to_run_and_to_be_in_step(sync: dict[str, Any] | None, words: str) -> None:
+    nodes = pair()
+    for info in nodes.values():
+        info.update(clock=CLOCK, sync={**SYNC, "last_run": "2026-11-21T19:59:59Z"})
+    assert findings(nodes, expected(sync_interval_s=60)) == ()
+    nodes["fw2"]["sync"] = sync
+    found = findings(nodes, expected(sync_interval_s=60))
+    assert [(one.path, one.severity) for one in found] == [("edge/fw2/config_sync", "warning")] * bool(words)
+    assert not words or words in found[0].what
+
+
+def test_a_cluster_without_config_sync_is_not_asked_for_it() -> None:
+    assert findings(pair(), expected()) == ()

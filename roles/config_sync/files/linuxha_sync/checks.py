@@ -14,8 +14,9 @@ import subprocess
 from pathlib import Path
 from typing import Dict, List, Sequence, Set, Tuple
 
+from .layout import Layout, as_bytes, read_json
 from .settings import DRAFT, Entry
-from .store import Install, Store, own
+from .store import Install, Store, account, own
 
 CHECK_S = 30
 ACTION_S = 90
@@ -52,7 +53,38 @@ def filled(argv: Sequence[str], mark: str, value: str) -> List[str]:
 def fingerprint(entry: Entry, items: Sequence[Install]) -> str:
     """Names a question to the checker, so that it is not asked twice about the same content."""
     content = [[item.path, *item.version.content()] for item in items]
-    return hashlib.sha256(json.dumps([entry.check, content]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([entry.name, entry.check, content]).encode()).hexdigest()
+
+
+class Failures:
+    """What could not be put into place, until something about it is another.
+
+    A try leaves traces beside the file, and the path unit sees them: it would start the next run at once, for ever. So
+    a run that a change has started leaves alone what failed; the timer's and an operator's try again.
+    """
+
+    def __init__(self, layout: Layout, patient: bool):
+        self.path, self.patient = layout.run / "failed.json", patient
+        self.before = {key: str(value) for key, value in read_json(self.path).items()}
+        self.now: Dict[str, str] = {}
+
+    def held(self, entry: Entry, items: Sequence[Install]) -> str:
+        """Why these are not tried now; empty when they are."""
+        key = fingerprint(entry, items)
+        reason = self.before.get(key, "") if self.patient else ""
+        if reason:
+            self.now[key] = reason
+        return reason
+
+    def note(self, entry: Entry, items: Sequence[Install], reason: str) -> None:
+        self.now[fingerprint(entry, items)] = reason
+
+    def save(self) -> None:
+        """In memory: also when the disk is full."""
+        if self.now != self.before:
+            draft = self.path.with_name(".failed.json.new")
+            draft.write_bytes(as_bytes(dict(self.now)))
+            draft.replace(self.path)
 
 
 class InTheWay(Exception):
@@ -115,11 +147,12 @@ class Checker:
         return filled(entry.check, "{file}", str(target))
 
     def place(self, item: Install, target: Path) -> None:
+        owner = account(item.version)
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(self.store.read(item.version))
             file.flush()
-            own(handle, item.version)
+            own(handle, item.version, owner)
 
     def save(self) -> None:
         self.store.note("refused.json", dict(self.now))
@@ -168,6 +201,14 @@ class Actions:
     def drop(self, names: Sequence[str]) -> None:
         for name in names:
             self.pending.pop(name, None)
+
+    def unfinished(self, patient: bool) -> Set[str]:
+        """What a run before could not do. One that has failed may be what started this run, see Failures."""
+        told = self.store.notes("status.json").get("actions", {}) if patient else {}
+        for name in self.pending:
+            if name in told and not told[name].get("ok"):
+                self.results[name] = told[name]
+        return set(self.pending) - set(self.results)
 
     def run(self, entries: Sequence[Entry], due: Set[str], now: str) -> None:
         """Those that are due. One that fails stays pending, for the next run."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, List, Mapping, Optional, Set, Tuple, Union
 
 from . import versions
-from .manifest import Files, Version
+from .manifest import MAX_DELETIONS, Files, Version
 
 KEEP, RECORD, TAKE = "keep", "record", "take"
 # What a decision reports of a file.
@@ -141,6 +141,13 @@ def unresolved(files: Files, rivals: Mapping[str, Dict[str, int]]) -> Dict[str, 
         for path, vector in rivals.items()
         if path in files and versions.compare(files[path].vector, vector) == versions.CONCURRENT
     }
+
+
+def remembered(files: Files, most: int = MAX_DELETIONS) -> Files:
+    """Without the oldest deletions beyond so many: peers refuse a manifest that has more."""
+    dead = sorted((version.mtime_ns, path) for path, version in files.items() if version.deleted)
+    late = {path for _mtime, path in dead[: max(0, len(dead) - most)]}
+    return {path: version for path, version in files.items() if path not in late} if late else files
 
 
 # --- two versions ----------------------------------------------------------------------------------------------------

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import selectors
 import shlex
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import manifest
 from .decide import Clock
 from .layout import read_regular
-from .manifest import Files, ManifestError, Version
+from .manifest import Bounds, Files, ManifestError, Version
 from .settings import Peer, Settings
 from .store import Store
 
 CONNECT_S = 3
 ANSWER_S = 10
 TRANSFER_S = 120
+# What a peer says is a line, and what rsync and ssh complain of a few.
+SAYS_BYTES = 65536
 # In one command line; the kernel allows 128 KiB for one environment variable, and the gate gets it as such.
 AT_ONCE = 200
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -75,6 +77,48 @@ def ssh(settings: Settings, connect_s: int = CONNECT_S) -> List[str]:
     return argv + [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
 
+def heard(child: subprocess.Popen[bytes], timeout: float) -> Tuple[bytes, bytes]:
+    """What a program prints, its complaints apart. Neither without an end: at most SAYS_BYTES, within the time."""
+    assert child.stdout is not None and child.stderr is not None
+    parts: Dict[int, bytearray] = {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
+    first, second = parts
+    end = time.monotonic() + timeout
+    with selectors.DefaultSelector() as ready:
+        for handle in parts:
+            ready.register(handle, selectors.EVENT_READ)
+        while ready.get_map():
+            left = end - time.monotonic()
+            found = ready.select(left) if left > 0 else []
+            if not found:
+                raise PeerError(f"no answer within {timeout:g} s")
+            for key, _events in found:
+                data = os.read(key.fd, 65536)
+                if not data:
+                    ready.unregister(key.fd)
+                parts[key.fd] += data
+                if len(parts[key.fd]) > SAYS_BYTES:
+                    raise PeerError(f"says more than {SAYS_BYTES} bytes where a line is expected")
+    try:
+        child.wait(max(0.0, end - time.monotonic()))
+    except subprocess.TimeoutExpired as error:
+        raise PeerError(f"no answer within {timeout:g} s") from error
+    return bytes(parts[first]), bytes(parts[second])
+
+
+def batches(sizes: Mapping[str, int], limit: int) -> List[List[str]]:
+    """Names in the order of their sizes, each batch such that it cannot become larger than the limit.
+
+    What bounds a transfer is a size for each of its files, so in a batch all count as the largest. A larger file is a
+    batch of its own.
+    """
+    found: List[List[str]] = []
+    for name in sorted(sizes, key=lambda name: (sizes[name], name)):
+        if not found or len(found[-1]) >= AT_ONCE or (len(found[-1]) + 1) * sizes[name] > limit:
+            found.append([])
+        found[-1].append(name)
+    return found
+
+
 class Peers:
     def __init__(self, settings: Settings, store: Store, shell: Optional[Sequence[str]] = None):
         self.settings, self.store = settings, store
@@ -90,24 +134,27 @@ class Peers:
         if os.geteuid() == 0:
             identity = {"user": self.store.uid, "group": self.store.gid, "extra_groups": []}
         try:
-            done = subprocess.run(
+            child = subprocess.Popen(
                 bounded,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 cwd="/",
                 env=ENVIRONMENT,
                 **identity,
             )
-        except subprocess.TimeoutExpired as error:
-            raise PeerError(f"no answer within {timeout:g} s") from error
         except OSError as error:
             raise PeerError(f"{argv[0]}: {error.strerror}") from error
-        if done.returncode != 0:
-            said = " ".join(done.stderr.decode("utf-8", "replace").split())[-300:]
-            raise PeerError(said or f"{argv[0]}: exit status {done.returncode}")
-        return str(done.stdout[:65536], "utf-8", "replace")
+        with child:
+            try:
+                said, complaint = heard(child, timeout)
+            except BaseException:
+                child.kill()
+                raise
+        if child.returncode != 0:
+            shown = " ".join(complaint.decode("utf-8", "replace").split())[-300:]
+            raise PeerError(shown or f"{argv[0]}: exit status {child.returncode}")
+        return str(said, "utf-8", "replace")
 
     def command(self, address: str, words: str, hurry: bool = False) -> str:
         shell = self.hurried if hurry else self.shell
@@ -119,16 +166,6 @@ class Peers:
         sources = [f"{host}:{names[0]}", *(f":{name}" for name in names[1:])]
         argv = ["rsync", "-e", shlex.join(self.shell), "--whole-file", "--timeout=20", "--", *sources, f"{into}/"]
         self.run(argv, TRANSFER_S, limit)
-
-    def room(self, peer: Peer) -> Path:
-        """An empty directory for what the peer sends, of the user who receives it."""
-        path = self.store.layout.incoming / peer.name
-        if path.is_symlink():
-            path.unlink()
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(mode=0o700)
-        os.chown(path, self.store.uid, self.store.gid)
-        return path
 
     # --- what a run asks ---------------------------------------------------------------------------------------------
     def greet(self, peer: Peer) -> Tuple[str, Clock, str]:
@@ -164,7 +201,7 @@ class Peers:
             data = read_regular(self.known(peer), manifest.MAX_BYTES)
             if data is None or hashlib.sha256(data).hexdigest() != digest:
                 data = self.manifest(peer, answer.address)
-            answer.files = manifest.parse(data, peer.name)
+            answer.files = manifest.parse(data, peer.name, Bounds(self.settings.members, time.time_ns()))
         except PeerError as error:
             answer.problem = str(error)
         except ManifestError as error:
@@ -174,42 +211,46 @@ class Peers:
         return answer
 
     def manifest(self, peer: Peer, address: str) -> bytes:
-        room = self.room(peer)
-        self.copy(address, ["manifest.json"], room, manifest.MAX_BYTES)
-        data = read_regular(room / "manifest.json", manifest.MAX_BYTES)
+        with self.store.room(peer.name) as room:
+            self.copy(address, ["manifest.json"], room, manifest.MAX_BYTES)
+            data = read_regular(room / "manifest.json", manifest.MAX_BYTES)
         if data is None:
-            raise PeerError("sent no manifest, or one that is too large")
+            raise PeerError(f"{peer.name} sent no manifest, or one that is larger than {manifest.MAX_BYTES} bytes")
         self.store.write_changed(self.known(peer), data, 0o600, -1)
         return data
 
     def fetch(self, answer: Answer, wanted: Iterable[Version]) -> Dict[str, str]:
         """Brings objects; checksum to why it did not come."""
         sizes = {version.sha256: version.size for version in wanted}
-        names, problems = sorted(sizes), {}
-        for start in range(0, len(names), AT_ONCE):
-            some = names[start : start + AT_ONCE]
+        problems: Dict[str, str] = {}
+        for some in batches(sizes, self.settings.batch_limit_bytes):
             try:
-                room = self.room(answer.peer)
-                needed = sum(sizes[name] for name in some)
-                free = os.statvfs(room)
-                if needed > free.f_bavail * free.f_frsize // 2:
-                    raise PeerError(f"no space left on the device for {needed} bytes")
-                trouble = ""
-                try:
-                    self.copy(
-                        answer.address, [f"objects/{name}" for name in some], room, self.settings.object_limit_bytes
-                    )
-                except PeerError as error:
-                    trouble = str(error)  # what did come is used
-                for name in some:
-                    reason = self.store.take_in(name, sizes[name], room / name)
-                    if reason:
-                        problems[name] = f"{trouble or reason}"
+                self.spare(sum(sizes[name] for name in some))
+                with self.store.room(answer.peer.name) as room:
+                    trouble = ""
+                    try:
+                        # No file may be larger than the largest was said to be.
+                        most = max(1, *(sizes[name] for name in some))
+                        self.copy(answer.address, [f"objects/{name}" for name in some], room, most)
+                    except PeerError as error:
+                        trouble = str(error)  # what did come is used
+                    for name in some:
+                        reason = self.store.take_in(name, sizes[name], room / name)
+                        if reason:
+                            problems[name] = f"{trouble or reason}"
             except PeerError as error:
                 problems.update({name: str(error) for name in some})
             except OSError as error:
                 problems.update({name: f"{error.strerror}" for name in some if not self.store.has(name)})
         return problems
+
+    def spare(self, needed: int) -> None:
+        """Objects take room twice: here, and where the files belong."""
+        disk = os.statvfs(self.store.layout.incoming)
+        left = disk.f_bavail * disk.f_frsize - 2 * needed
+        if left < disk.f_blocks * disk.f_frsize * self.settings.reserve_percent // 100:
+            reserve = f"reserve_percent {self.settings.reserve_percent} stay free"
+            raise PeerError(f"no space left on the device for {needed} bytes: {reserve}")
 
     def notify(self, peer: Peer) -> str:
         """Tells a peer to look now; it would look within a minute anyway. Empty, or why it was not told."""

@@ -63,7 +63,13 @@ class Layout:
 
     @property
     def wanted(self) -> Path:
+        """Notes of this node's units that a run is wanted; root's own."""
         return self.run / "wanted"
+
+    @property
+    def told(self) -> Path:
+        """Notes of the gate that a peer wants one, of the account of the peers: root opens nothing there."""
+        return self.run / "told"
 
 
 def sync_directory(path: Path) -> None:

@@ -20,9 +20,10 @@ from typing import List, Optional, Sequence
 from . import gate, restore, status
 from .fetch import Peers
 from .layout import Layout, Step, SyncError, locked, no_step
-from .run import Run
+from .run import Run, unwatched
 from .settings import Settings, SettingsError, parse
 from .store import Store
+from .watch import follow
 
 LOCK_WAIT_S = 60
 
@@ -37,8 +38,11 @@ def read_settings(layout: Layout) -> Settings:
 def run(layout: Layout, cause: str, shell: Optional[Sequence[str]] = None, step: Step = no_step) -> int:
     settings = read_settings(layout)
     store = Store(layout, settings, step)
+    # Set by systemd: the timer starts the same service as the path unit.
+    patient = os.environ.get("TRIGGER_UNIT", "").endswith(".path")
+    watch = follow if layout == Layout() else unwatched
     with locked(layout, LOCK_WAIT_S):
-        return Run(settings, store, Peers(settings, store, shell)).whole(cause)
+        return Run(settings, store, Peers(settings, store, shell), patient=patient, watch=watch).whole(cause)
 
 
 def show_status(layout: Layout, options: List[str]) -> int:

@@ -8,15 +8,21 @@ import json
 import posixpath
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, FrozenSet, Mapping, Optional
 
 from .versions import Vector
 
 FORMAT = 1
+# What a peer may send, and so what this node may grow to by what it takes from peers (see Room).
 MAX_BYTES = 16 * 1024 * 1024
 MAX_FILES = 20_000
-MAX_NODES = 64
+MAX_DELETIONS = 5_000
 MAX_NUMBER = 2**62
+# Counters are seconds (see versions.py). Beyond this nobody counts, however wrong its clock; and since the bound moves
+# on, a counter that a peer has driven up to it can be counted on by the others a moment later.
+HORIZON_S = 20 * 366 * 86400
+# For a node whose own clock starts in 1970.
+EARLIEST_S = 1_767_225_600
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}\$?", re.IGNORECASE)
@@ -58,6 +64,48 @@ class Version:
 Files = Dict[str, Version]
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What a peer is believed. Our own manifest is read without: else a peer could make it unreadable for ourselves."""
+
+    members: FrozenSet[str]
+    now_ns: int
+
+    @property
+    def count(self) -> int:
+        return max(self.now_ns // 1_000_000_000, EARLIEST_S) + HORIZON_S
+
+
+class Room:
+    """What this node still takes of files that it never had: its manifest has to stay one that its peers accept."""
+
+    def __init__(self, files: Mapping[str, Version]):
+        self.known = files
+        dead = sum(version.deleted for version in files.values())
+        self.files = MAX_FILES - (len(files) - dead)
+        # Half: the deletions that are made here have the other half, and none is forgotten for those of peers.
+        self.deletions = MAX_DELETIONS // 2 - dead
+        self.bytes: Optional[int] = None
+
+    def refusal(self, path: str, version: Version) -> str:
+        """Why it is not taken; empty when it is, and then it has its room."""
+        if self.bytes is None:  # three quarters: records grow by the counters of nodes that join
+            self.bytes = MAX_BYTES * 3 // 4 - len(render("", self.known))
+        size = len(json.dumps({path: as_json(version)}))
+        if version.deleted:
+            if self.deletions < 1:
+                return f"{MAX_DELETIONS // 2} deletions are remembered"
+            self.deletions -= 1
+        else:
+            if self.files < 1:
+                return f"{MAX_FILES} files are declared"
+            self.files -= 1
+        if self.bytes < size:
+            return f"the manifest would be larger than {MAX_BYTES * 3 // 4} bytes"
+        self.bytes -= size
+        return ""
+
+
 def path_problem(path: object) -> str:
     """Why this is no path that may be in a manifest; empty when it is one."""
     if not isinstance(path, str) or not path:
@@ -85,16 +133,23 @@ def text(value: object, pattern: re.Pattern[str]) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def parse_vector(value: object, where: str) -> Dict[str, int]:
-    if not isinstance(value, dict) or len(value) > MAX_NODES:
-        raise ManifestError(f"{where}: vector: is no object of at most {MAX_NODES} nodes")
+def parse_vector(value: object, where: str, bounds: Optional[Bounds] = None) -> Dict[str, int]:
+    if not isinstance(value, dict):
+        raise ManifestError(f"{where}: vector: is no object")
     for node, count in value.items():
-        if not text(node, NAME) or not number(count, 1):
+        whole = isinstance(count, int) and not isinstance(count, bool) and count >= 1
+        if not text(node, NAME) or not whole:
             raise ManifestError(f"{where}: vector: {node!r}: {count!r} is not a node and its count")
+        if bounds is not None and node not in bounds.members:
+            raise ManifestError(
+                f"{where}: vector: {node} is no node in the settings here; bring the settings of all nodes to one state"
+            )
+        if bounds is not None and count > bounds.count:
+            raise ManifestError(f"{where}: vector: {node}: the count {count} is more than {bounds.count}")
     return dict(value)
 
 
-def parse_version(value: object, where: str) -> Version:
+def parse_version(value: object, where: str, bounds: Optional[Bounds] = None) -> Version:
     if not isinstance(value, dict) or set(value) != KEYS:
         raise ManifestError(f"{where}: has not exactly the keys {', '.join(sorted(KEYS))}")
     sha256 = value["sha256"]
@@ -110,30 +165,34 @@ def parse_version(value: object, where: str) -> Version:
     for key, good in checks.items():
         if not good:
             raise ManifestError(f"{where}: {key}: {value[key]!r} is not possible")
-    vector = parse_vector(value["vector"], where)
-    if sha256 == "":  # nothing of a deletion but that it is one
-        return Version("", 0, 0, "", "", value["mtime_ns"], value["by"], vector)
+    vector = parse_vector(value["vector"], where, bounds)
+    if sha256 == "":  # nothing of a deletion but that it is one; one of tomorrow would never be forgotten
+        deleted_ns = value["mtime_ns"] if bounds is None else min(value["mtime_ns"], bounds.now_ns)
+        return Version("", 0, 0, "", "", deleted_ns, value["by"], vector)
     return Version(
         sha256, value["size"], value["mode"], value["owner"], value["group"], value["mtime_ns"], value["by"], vector
     )
 
 
-def parse_files(value: object) -> Files:
-    if not isinstance(value, dict) or len(value) > MAX_FILES:
-        raise ManifestError(f"files: is no object of at most {MAX_FILES} files")
+def parse_files(value: object, bounds: Optional[Bounds] = None) -> Files:
+    if not isinstance(value, dict):
+        raise ManifestError("files: is no object")
+    if bounds is not None and len(value) > MAX_FILES + MAX_DELETIONS:
+        raise ManifestError(f"files: are {len(value)}, more than {MAX_FILES + MAX_DELETIONS}")
     files = {}
     for path, item in value.items():
         problem = path_problem(path)
         if problem:
             raise ManifestError(f"files: {path!r}: the path {problem}")
-        files[path] = parse_version(item, f"files: {path}")
+        files[path] = parse_version(item, f"files: {path}", bounds)
+    dead = sum(version.deleted for version in files.values())
+    if bounds is not None and dead > MAX_DELETIONS:
+        raise ManifestError(f"files: {dead} of them are deletions, more than {MAX_DELETIONS}")
     return files
 
 
 def load(data: bytes) -> Dict[str, Any]:
     """The object in these bytes; errors of JSON become errors of the manifest."""
-    if len(data) > MAX_BYTES:
-        raise ManifestError(f"is larger than {MAX_BYTES} bytes")
     try:
         document = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -143,14 +202,16 @@ def load(data: bytes) -> Dict[str, Any]:
     return document
 
 
-def parse(data: bytes, node: str) -> Files:
-    """The files of the manifest of `node`; any fault of form refuses the whole."""
+def parse(data: bytes, node: str, bounds: Bounds) -> Files:
+    """The files of the manifest of the peer `node`; any fault of form refuses the whole."""
+    if len(data) > MAX_BYTES:
+        raise ManifestError(f"is larger than {MAX_BYTES} bytes")
     document = load(data)
     if document.get("format") != FORMAT:
         raise ManifestError(f"format: {document.get('format')!r} is not {FORMAT}; bring the nodes to one version")
     if document.get("node") != node:
         raise ManifestError(f"node: {document.get('node')!r} is not {node!r}")
-    return parse_files(document.get("files"))
+    return parse_files(document.get("files"), bounds)
 
 
 def as_json(version: Version) -> Dict[str, Any]:

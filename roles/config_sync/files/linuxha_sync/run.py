@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import decide, status, versions
-from .checks import Actions, Checker, split
+from .checks import Actions, Checker, Failures, split
 from .decide import Decision, Found, Rules, State
 from .fetch import Answer, Peers
 from .layout import SyncError, read_json
-from .manifest import Version
+from .manifest import Room, Version
 from .scan import Scan, Scanner
 from .settings import Entry, Peer, Settings
 from .store import Changed, Install, Store, instant, used
@@ -28,11 +28,28 @@ PATIENCE_S = 1.0
 QUIET_S = 0.1
 QUIET_LOOKS = 5
 Clock = Callable[[], int]
+# Is told the directories below the declared ones.
+Watch = Callable[[Sequence[str]], None]
+
+
+def unwatched(directories: Sequence[str]) -> None:
+    pass
 
 
 class Run:
-    def __init__(self, settings: Settings, store: Store, peers: Peers, now_ns: Clock = time.time_ns):
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        peers: Peers,
+        now_ns: Clock = time.time_ns,
+        patient: bool = False,
+        watch: Watch = unwatched,
+    ):
+        """`patient`: a change has started it, which may be what a run before has left; see Failures."""
         self.settings, self.store, self.peers, self.now_ns = settings, store, peers, now_ns
+        self.patient, self.watch = patient, watch
+        self.failures = Failures(store.layout, patient)
         self.report = status.Report()
         self.answers: Dict[str, Answer] = {}
         self.again = False
@@ -40,6 +57,7 @@ class Run:
         self.taken: List[str] = []
         self.notified: Dict[str, str] = {}
         self.touched: Set[str] = set()
+        self.directories: Sequence[str] = ()
         workers = max(1, 2 * len(settings.peers))
         self.pool = ThreadPoolExecutor(max_workers=workers)
         self.asking: Dict[str, Future[Answer]] = {}
@@ -55,16 +73,19 @@ class Run:
             self.store.ensure()
             state = self.store.heal(self.store.load(), self.now_ns())
             actions = Actions(self.store)
-            due = set(actions.pending)  # what a run before could not do
+            due = actions.unfinished(self.patient)
             for number in range(PASSES):
                 self.again = False
                 state = self.once(state, actions, PATIENCE_S if number == 0 else None)
                 actions.run(self.settings.entries, due | self.touched, instant(self.now_ns()))
                 due = set()
+                self.watch(self.directories)
+                # After that: what has changed in a directory before it was watched.
                 if not self.again and self.look(state)[0] == state:
                     break
             else:
                 self.report.problems.append(f"files changed during each of {PASSES} looks; the next run goes on")
+            self.failures.save()
             content = status.document(self.settings.node, self.report, self.answers, published(state), actions.results)
             status.write(self.store, content, self.now_ns())
         except (SyncError, OSError) as problem:
@@ -92,13 +113,14 @@ class Run:
         wanted = self.store.layout.wanted
         if wanted.is_dir():
             for item in list(os.scandir(wanted)):
-                Path(item.path).unlink()
+                Path(item.path).unlink(missing_ok=True)
 
     # --- one pass ----------------------------------------------------------------------------------------------------
     def look(self, state: State) -> Tuple[State, Scan]:
         cache = self.store.load_cache()
         scan = Scanner(self.settings, cache, self.store.has, self.store.keep, self.store.layout.root).scan()
         self.store.save_cache(cache)
+        self.directories = scan.directories
         entries = dict(scan.entries)
         unknown = set(scan.problems)
         for path in state.files:
@@ -182,6 +204,7 @@ class Run:
                     "bring the settings of both nodes to one state"
                 )
         decisions = {}
+        room, refused = Room(state.files), ""
         for path in sorted(paths):
             entry = self.settings.entry(path)
             if entry is None or path in scan.problems:
@@ -189,6 +212,13 @@ class Run:
             if entry.path in scan.absent and entry.path in scan.problems:
                 continue
             offers = {name: self.admitted(entry, path, name, answer, state) for name, answer in answers.items()}
+            told = [version for version in offers.values() if version is not None]
+            offered = next((version for version in told if entry.delete or not version.deleted), None)
+            if path not in state.files and offered is not None:
+                reason = room.refusal(path, offered)
+                if reason:
+                    refused = refused or f"{path} and perhaps more of the peers is not taken: {reason}"
+                    continue
             rules = Rules(
                 self.settings.node,
                 self.settings.primary,
@@ -201,6 +231,8 @@ class Run:
                 entry.path in scan.absent and path in state.files and not state.files[path].deleted
             )
             decisions[path] = decide.decide(rules, state.files.get(path), missing, offers, clocks)
+        if refused:
+            self.report.problems.append(refused)
         return decisions
 
     def admitted(self, entry: Entry, path: str, name: str, answer: Answer, state: State) -> Optional[Version]:
@@ -238,9 +270,10 @@ class Run:
                 self.report.file(path, status.WAITING, "is missing here, and no peer has it", decision.version)
         recorded = State(files, missing, rivals, state.entries)
         checker = Checker(self.store)
-        ready = self.checked(checker, self.brought(installs, decisions))
+        whole = {entry.name: items for entry, items in split(installs)}
+        ready = self.checked(checker, self.brought(self.untried(installs), decisions))
         checker.save()
-        done = self.put(recorded, ready, actions) if ready else recorded
+        done = self.put(recorded, ready, actions, whole) if ready else recorded
         done = replace(done, rivals=decide.unresolved(done.files, done.rivals))
         self.store.save(done)
         if not self.unsettled:
@@ -253,6 +286,19 @@ class Run:
         source = decision.sources[0] if decision.sources else self.settings.node
         reason = f"replaced by the version of {decision.version.by}, {decision.version.short()}"
         return Install(entry, path, decision.version, scan.files.get(path), scan.keys.get(path), source, reason)
+
+    def untried(self, installs: Sequence[Install]) -> List[Install]:
+        """Without what has just failed."""
+        found: List[Install] = []
+        for entry, items in split(installs):
+            reason = self.failures.held(entry, items)
+            if not reason:
+                found += items
+                continue
+            for item in items:
+                later = f"{reason}; the timer tries it again"
+                self.report.file(item.path, status.FAILED, later, item.version, item.source)
+        return found
 
     def brought(self, installs: Sequence[Install], decisions: Mapping[str, Decision]) -> List[Install]:
         """Fetches what is not here, from the first peer that has it, else from the next."""
@@ -291,15 +337,19 @@ class Run:
                     good.append(item)
         return good
 
-    def put(self, state: State, installs: Sequence[Install], actions: Actions) -> State:
+    def put(
+        self, state: State, installs: Sequence[Install], actions: Actions, whole: Mapping[str, Sequence[Install]]
+    ) -> State:
+        """`whole`: what each entry was to get, of which some may have stayed out."""
         self.store.begin(list(installs))
         drafted = []
-        for _entry, items in split(installs):
+        for entry, items in split(installs):
             try:
                 for item in items:
                     self.store.draft(item, self.now_ns())
             except (SyncError, OSError) as error:
                 # All files of an entry or none.
+                self.failures.note(entry, whole[entry.name], str(error))
                 for item in items:
                     self.store.discard(item)
                     self.report.file(item.path, status.FAILED, str(error), item.version, item.source)
@@ -317,6 +367,8 @@ class Run:
                 self.report.file(item.path, status.WAITING, "changed at this moment", item.version, item.source)
                 continue
             except (SyncError, OSError) as error:
+                # The others of the entry are in place, and it alone is left to the next run.
+                self.failures.note(item.entry, [item], str(error))
                 self.store.discard(item)
                 self.report.file(item.path, status.FAILED, str(error), item.version, item.source)
                 continue

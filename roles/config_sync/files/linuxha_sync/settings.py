@@ -86,6 +86,13 @@ class Settings:
     known_hosts: str
     entries: Tuple[Entry, ...]
     managed: FrozenSet[str]
+    batch_limit_bytes: int = 67108864
+    reserve_percent: int = 10
+
+    @property
+    def members(self) -> FrozenSet[str]:
+        """The nodes whose edits count."""
+        return frozenset([self.node, *(peer.name for peer in self.peers)])
 
     def is_managed(self, path: str) -> bool:
         """Whether Ansible has this file, or a directory above it."""
@@ -282,6 +289,8 @@ def parse(data: str) -> Settings:
             parse_entry(item, where, default, problems) for where, item in objects(document, "entries", problems)
         ),
         managed=frozenset(read.words("managed", is_path, "absolute paths")),
+        batch_limit_bytes=read.get("batch_limit_bytes", lambda value: number(value, 1), "is no size", 67108864),
+        reserve_percent=read.get("reserve_percent", lambda value: number(value, 1, 90), "is not 1 to 90", 10),
     )
     read.unknown()
     if "primary" in {entry.conflict for entry in settings.entries} and not settings.primary:

@@ -21,12 +21,12 @@ import posixpath
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
-from . import manifest
+from . import decide, manifest, versions
 from .decide import State
 from .layout import (
     Layout,
@@ -144,17 +144,37 @@ class Store:
             self.layout.objects: (0o750, -1, self.gid),
             self.layout.history: (0o700, -1, -1),
             self.layout.staging: (0o700, -1, -1),
-            self.layout.incoming: (0o700, self.uid, self.gid),
+            # Root makes and removes names here, so nobody else may; see room().
+            self.layout.incoming: (0o710, os.geteuid(), self.gid),
             self.layout.run: (0o755, -1, -1),
-            self.layout.wanted: (0o755, self.uid, self.gid),
+            self.layout.wanted: (0o755, os.geteuid(), -1),
+            self.layout.told: (0o755, self.uid, self.gid),
         }
         for path, (mode, uid, gid) in wanted.items():
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = path.lstat()
-            if (uid != -1 and status.st_uid != uid) or (gid != -1 and status.st_gid != gid):
-                os.chown(path, uid, gid)
-            if status.st_mode & 0o7777 != mode:
-                path.chmod(mode)
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                status = os.fstat(handle)
+                if (uid != -1 and status.st_uid != uid) or (gid != -1 and status.st_gid != gid):
+                    os.fchown(handle, uid, gid)
+                if status.st_mode & 0o7777 != mode:
+                    os.fchmod(handle, mode)
+            finally:
+                os.close(handle)
+
+    @contextmanager
+    def room(self, name: str) -> Iterator[Path]:
+        """An empty directory for what a peer sends, of the user who receives it, who makes no names above it."""
+        path = self.layout.incoming / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fchown(handle, self.uid, self.gid)
+            yield path
+        finally:
+            os.close(handle)
+            shutil.rmtree(path, ignore_errors=True)
 
     # --- objects -----------------------------------------------------------------------------------------------------
     def has(self, sha256: str) -> bool:
@@ -195,11 +215,12 @@ class Store:
     # --- what this node knows ----------------------------------------------------------------------------------------
     def load(self) -> State:
         path = self.layout.state / "manifest.json"
-        data = read_regular(path, manifest.MAX_BYTES * 2)
-        if data is None:
-            if path.exists():
-                raise SyncError(f"{path}: cannot be read as a file")
+        # However large it is: what comes from peers was bounded when it came, and this is all that the node knows.
+        if not path.exists():
             return State()
+        data = read_regular(path, path.stat().st_size)
+        if data is None:
+            raise SyncError(f"{path}: cannot be read as a file")
         try:
             document = manifest.load(data)
             files = manifest.parse_files(document.get("files"))
@@ -211,6 +232,11 @@ class Store:
             raise SyncError(
                 f"{path}: {error}; move it away to start without a past (the files of the peers then win)"
             ) from error
+        members = self.settings.members
+        files = {
+            path_: replace(version, vector=versions.among(version.vector, members)) for path_, version in files.items()
+        }
+        rivals = {path_: versions.among(vector, members) for path_, vector in rivals.items()}
         return State(files, set(document.get("missing", [])), rivals, set(document.get("entries", [])))
 
     def save(self, state: State) -> None:
@@ -321,7 +347,8 @@ class Store:
         return now_ns - int(self.settings.keep_days * 86400 * 1e9)
 
     def prune(self, state: State, now_ns: int) -> State:
-        """Former versions and deletions go after keep_days."""
+        """Former versions and deletions go after keep_days; deletions before that when there are too many."""
+        state = replace(state, files=decide.remembered(state.files))
         mark = self.layout.run / "pruned"
         if mark.exists() and 0 <= time.time() - mark.stat().st_mtime < PRUNE_EVERY_S:
             return state
@@ -353,7 +380,7 @@ class Store:
             self.remember(item.path, item.before, item.source, item.reason, now_ns)
         if item.version.deleted:
             return
-        data = self.read(item.version)
+        data, owner = self.read(item.version), account(item.version)
         with directory(self.layout.root, item.entry, item.path, create=True) as parent:
             self.step("draft", item.path)
             remove(item.draft, parent)
@@ -362,7 +389,7 @@ class Store:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
-                own(handle, item.version)
+                own(handle, item.version, owner)
                 os.fsync(handle)
 
     def discard(self, item: Install) -> None:
@@ -467,18 +494,22 @@ def there(name: str, parent: int, version: Version) -> bool:
     return data is not None and hashlib.sha256(data).hexdigest() == version.sha256
 
 
-def own(handle: int, version: Version) -> None:
-    """Owner, rights and time of a version; the rights last, since chown takes some away."""
+def account(version: Version) -> Tuple[int, int]:
+    """To whom a version belongs here. Asked before anything is made for it: what cannot be finished leaves no trace."""
     import grp
     import pwd
 
     try:
-        uid, gid = pwd.getpwnam(version.owner).pw_uid, grp.getgrnam(version.group).gr_gid
+        return pwd.getpwnam(version.owner).pw_uid, grp.getgrnam(version.group).gr_gid
     except KeyError as error:
         raise SyncError(f"{version.owner}:{version.group} is not known on this node ({error.args[0]})") from error
+
+
+def own(handle: int, version: Version, owner: Tuple[int, int]) -> None:
+    """Owner, rights and time of a version; the rights last, since chown takes some away."""
     status = os.fstat(handle)
-    if (status.st_uid, status.st_gid) != (uid, gid):
-        os.fchown(handle, uid, gid)
+    if (status.st_uid, status.st_gid) != owner:
+        os.fchown(handle, *owner)
     os.fchmod(handle, version.mode)
     os.utime(handle, ns=(version.mtime_ns, version.mtime_ns))
 

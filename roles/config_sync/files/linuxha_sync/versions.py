@@ -8,7 +8,7 @@ replaced by a bare machine has forgotten how far it counted, and must not use a 
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Collection, Dict, Mapping
 
 Vector = Mapping[str, int]
 
@@ -28,6 +28,11 @@ def compare(one: Vector, other: Vector) -> str:
 def merge(one: Vector, other: Vector) -> Dict[str, int]:
     """The smallest vector that is after both or equal."""
     return {node: max(one.get(node, 0), other.get(node, 0)) for node in sorted(set(one) | set(other))}
+
+
+def among(vector: Vector, members: Collection[str]) -> Dict[str, int]:
+    """Without the counts of nodes that have left: a peer that joined since has never heard of them."""
+    return {node: count for node, count in vector.items() if node in members}
 
 
 def bump(vector: Vector, node: str, now_s: int) -> Dict[str, int]:

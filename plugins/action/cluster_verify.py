@@ -39,6 +39,7 @@ def expected(plan: Mapping[str, Any], own: Mapping[str, Any], hostvars: Mapping[
         manager=plan["topology"],
         groups=plan["vip_groups"],
         device=bool(fact(own, "corosync_device", {})),
+        preempt=bool(plan.get("preempt")),
         instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
     )
 

@@ -234,14 +234,13 @@ def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
     That preference, and nothing else, is what a node gives up that holds back: it goes on serving, and takes over where
     no other node can.
     """
-    first = max(cluster.nodes, key=lambda node: node.priority).name if cluster.nodes else ""
     if cluster.preempt:
         score = cluster.pacemaker.stickiness + (PREFERRED if _several(cluster) else RETURNS)
         return [
             _better(
                 f"location-{group.name}-primary",
                 f"vips-{group.name}",
-                {"rule": f"#uname eq {group.primary or first} and not_defined {HELD}", "score": score},
+                {"rule": f"#uname eq {cluster.primary_of(group)} and not_defined {HELD}", "score": score},
             )
             for group in cluster.vip_groups
         ]
@@ -249,7 +248,7 @@ def _preferences(cluster: t.Cluster) -> list[dict[str, Any]]:
         {
             "type": "location",
             "resource": f"vips-{group.name}",
-            "node": group.primary or first,
+            "node": cluster.primary_of(group),
             "score": PREFERRED,
         }
         for group in cluster.vip_groups

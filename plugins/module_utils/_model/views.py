@@ -42,18 +42,11 @@ def _instances(cluster: t.Cluster, node: t.Node) -> list[str]:
     return [i["name"] for i in view_vrrp.role_variables(cluster, node)["keepalived_instances"]]
 
 
-def _preferred(cluster: t.Cluster) -> dict[str, str]:
-    """By group the node to which it returns by itself; nothing without `preempt`."""
-    if not cluster.preempt:
-        return {}
-    first = max(cluster.nodes, key=lambda node: node.priority).name
-    return {group.name: group.primary or first for group in cluster.vip_groups}
-
-
 def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
     """The cluster as playbooks see it (fact `firewall_plan`)."""
     found = failover(cluster)
     peers = cluster.peers(node)
+    primaries = {group.name: cluster.primary_of(group) for group in cluster.vip_groups}
     return {
         "cluster": cluster.name,
         "topology": cluster.topology,
@@ -65,12 +58,13 @@ def plan(cluster: t.Cluster, node: t.Node) -> dict[str, Any]:
         "peer_addresses": {n.name: {key: [str(a) for a in own] for key, own in n.addresses.items()} for n in peers},
         "interfaces": {name: [str(a) for a in node.addresses.get(key, ())] for key, name in node.interfaces.items()},
         "priority": node.priority,
-        "preferred": _preferred(cluster),
+        # To where a group returns by itself.
+        "preferred": primaries if cluster.preempt else {},
         "vrrp_mode": cluster.vrrp.mode if cluster.topology == "keepalived" else None,
         "instances": _instances(cluster, node),
         "vips": [str(v.address) for v in cluster.vips],
         "vip_groups": {g.name: [str(v.address) for v in cluster.vips_of(g.name)] for g in cluster.vip_groups},
-        "primaries": {g.name: cluster.primary_of(g) for g in cluster.vip_groups},
+        "primaries": primaries,
         "preempt": cluster.preempt,
         "ping_groups": {g.name: [str(host) for host in g.hosts] for g in cluster.pacemaker.ping_groups},
         "sync_links": [link.name for link in cluster.sync_links],

@@ -16,7 +16,8 @@ class Finding:
     """One difference between the plan and the running system.
 
     `settles` marks what may be right a moment after a deployment or a takeover and is worth asking again. `keeps` names
-    the nodes that could not take over as they should because of it, of the group `of`, or of all groups.
+    the nodes that could not take over as they should because of it, of the group `of`, or of all groups. They would only
+    lose connections where it `loses`; where it is `unplanned` they can, but not from a node that dies.
     """
 
     path: str
@@ -27,6 +28,8 @@ class Finding:
     settles: bool = False
     keeps: Sequence[str] = ()
     of: str = ""
+    loses: bool = False
+    unplanned: bool = False
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.path}: {self.what}; expected: {self.expected}. {self.remedy}"
@@ -38,7 +41,7 @@ class Expectation:
 
     `manager` is what moves the addresses: keepalived or pacemaker. `instances` are the names of the VRRP instances of
     each node, or of the promotable resource. `groups` are the addresses that move together, by name; without any all.
-    `device`: a quorum device has a vote.
+    `device`: a quorum device has a vote. `preempt`: a preferred node takes its role back.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Expectation:
     manager: str = "keepalived"
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     device: bool = False
+    preempt: bool = False
 
 
 @dataclass(frozen=True)

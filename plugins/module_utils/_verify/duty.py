@@ -88,7 +88,7 @@ def _pings(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
 
 
 def _links(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
-    """Pacemaker prefers the node with more carriers, and with neighbours; one with fewer would give the addresses back."""
+    """Pacemaker prefers the node with more carriers, and with neighbours; another would give the addresses back."""
     told = next((i["cluster"] for i in answers.values() if i.get("cluster") and not i["cluster"]["problem"]), None)
     if told is None:
         return

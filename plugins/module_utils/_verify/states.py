@@ -176,7 +176,7 @@ class Copy:
 
 
 def _at_least(table: Mapping[str, Any]) -> Optional[int]:
-    """Of the entries before and after conntrackd was asked the fewer: a table that grows or shrinks is no difference."""
+    """The fewer of the entries before and after conntrackd was asked: a table in motion is no difference."""
     return min((table[key] for key in ("entries_before", "entries") if table.get(key) is not None), default=None)
 
 

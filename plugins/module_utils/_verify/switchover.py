@@ -105,9 +105,7 @@ def plan(expectation: Expectation, reports: Iterable[Report], wish: Wish, ways: 
             continue
         candidates = [wish.take] if wish.take else [node for node in expectation.nodes if node != source]
         ranked = sorted(candidates, key=lambda node: (served[node], -ways.priorities.get(node, 0)))
-        judged = {
-            node: [*against(findings, node, name), *_returns(expectation, ways, name, source)] for node in ranked
-        }
+        judged = {node: [*against(findings, node, name), *_returns(expectation, ways, name, source)] for node in ranked}
         fit = [node for node in ranked if not judged[node]]
         if not fit and wish.force:
             fit = [node for node in ranked if all(reason.loses for reason in judged[node])]
@@ -142,7 +140,7 @@ def _mistakes(expectation: Expectation, wish: Wish) -> list[Reason]:
 
 
 def _returns(expectation: Expectation, ways: Ways, group: str, source: str) -> Iterator[Reason]:
-    """A preferred node that serves would take the group back. One that does not has a reason, which a move changes not."""
+    """A preferred node that serves would take the group back; one that does not has a reason that stays."""
     if ways.preferred.get(group) == source:
         yield Reason(
             f"{expectation.name}/{group}",

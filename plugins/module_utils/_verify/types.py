@@ -16,8 +16,8 @@ class Finding:
     """One difference between the plan and the running system.
 
     `settles` marks what may be right a moment after a deployment or a takeover and is worth asking again. `keeps` names
-    the nodes that could not take over as they should because of it, of the group `of`, or of all groups. They would only
-    lose connections where it `loses`; where it is `unplanned` they can, but not from a node that dies.
+    the nodes that could not take over as they should because of it, of the group `of`, or of all groups. They would
+    lose connections and no more where it `loses`; where it is `unplanned` they can, but not from a node that dies.
     """
 
     path: str

@@ -277,7 +277,7 @@ class Journal:
                 self.causes[change.group] = reason
         for problem in self.farewells.problems:
             takeover.log(problem, 4)
-        # keepalived starts when this is ready. Pacemaker is told in the first turn: it may hang, and systemd does not wait.
+        # keepalived starts when this is ready. Pacemaker is told in the first turn: it may hang.
         if self.config["topology"] != "pacemaker":
             self.hold_back()
 

@@ -27,7 +27,7 @@ FILTERS = {
 }
 # A cable that comes and goes may be back before somebody looks.
 RECENT_S = 5.0
-# Of what comes without an end, by somebody's mistake or intention, so much is taken before the rest of the work goes on.
+# Of what comes without an end, by mistake or intention, so much is taken before the rest of the work goes on.
 AT_ONCE = 256
 STATES = "/proc/sys/net/netfilter/nf_conntrack_count"
 

@@ -459,7 +459,9 @@ def test_states_that_never_come_are_told_once_and_the_node_goes_on_waiting(retur
     for _minute in range(3):
         returning.now += takeover.LATE_S
         returning.works()
-    assert [line for line in returning.journal() if "order" in line] == [{"order": "behind", "seconds": takeover.LATE_S}]
+    assert [line for line in returning.journal() if "order" in line] == [
+        {"order": "behind", "seconds": takeover.LATE_S}
+    ]
     assert returning.told == str(core.LEAST)
     assert json.loads(returning.state.read_text())["behind"] == {"late": True}
 
@@ -503,7 +505,7 @@ def test_a_signal_does_not_cut_a_step_in_half(tmp_path: Path) -> None:
         [sys.executable, takeover.__file__, str(tmp_path / "config.json")], env={**os.environ, "PATH": path}
     ) as child:
         _until((tmp_path / "state.json").exists)
-        with open(tmp_path / "fifo", "w", encoding="utf-8") as fifo:
+        with (tmp_path / "fifo").open("w", encoding="utf-8") as fifo:
             fifo.write("".join(f"INSTANCE {line}\n" for line in BOTH_MASTER))
         _until((tmp_path / "begun").exists)
         child.terminate()

@@ -492,7 +492,9 @@ def test_a_worker_that_is_stopped_in_a_takeover_ends_it(returning: Returning) ->
 def test_a_signal_does_not_cut_a_step_in_half(tmp_path: Path) -> None:
     """The worker as a process: SIGTERM arrives while it commits the states of its peer."""
     program = tmp_path / "conntrackd"
-    program.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/ran\n[ "$3" = -c ] && touch {tmp_path}/begun && sleep 1\n')
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >> {tmp_path}/ran\n[ "$3" = -c ] && touch {tmp_path}/begun && sleep 1 && touch {tmp_path}/ended\n'
+    )
     program.chmod(0o755)
     ipset = tmp_path / "ipset"
     ipset.write_text(f"#!/bin/sh\ncat >> {tmp_path}/gate\n")
@@ -511,6 +513,7 @@ def test_a_signal_does_not_cut_a_step_in_half(tmp_path: Path) -> None:
         child.terminate()
         assert child.wait(20) == 0
     ran = [line.split()[2] for line in (tmp_path / "ran").read_text().splitlines()]
+    assert (tmp_path / "ended").exists()
     assert ran[-4:] == ["-c", "-f", "-R", "-B"]
     assert "add linuxha_gate4" in (tmp_path / "gate").read_text()
 

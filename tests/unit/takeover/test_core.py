@@ -492,9 +492,8 @@ def test_a_worker_that_is_stopped_in_a_takeover_ends_it(returning: Returning) ->
 def test_a_signal_does_not_cut_a_step_in_half(tmp_path: Path) -> None:
     """The worker as a process: SIGTERM arrives while it commits the states of its peer."""
     program = tmp_path / "conntrackd"
-    program.write_text(
-        f'#!/bin/sh\necho "$*" >> {tmp_path}/ran\n[ "$3" = -c ] && touch {tmp_path}/begun && sleep 1 && touch {tmp_path}/ended\n'
-    )
+    commit = f"touch {tmp_path}/begun && sleep 1 && touch {tmp_path}/ended"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/ran\n[ "$3" = -c ] && {commit}\n')
     program.chmod(0o755)
     ipset = tmp_path / "ipset"
     ipset.write_text(f"#!/bin/sh\ncat >> {tmp_path}/gate\n")

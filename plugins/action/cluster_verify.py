@@ -40,6 +40,7 @@ def expected(plan: Mapping[str, Any], own: Mapping[str, Any], hostvars: Mapping[
         groups=plan["vip_groups"],
         device=bool(fact(own, "corosync_device", {})),
         sync_interval_s=sync_interval(plan, own),
+        preempt=bool(plan.get("preempt")),
         instances={node: theirs.get("instances", []) for node, theirs in plans.items()},
     )
 

@@ -105,7 +105,9 @@ info:
       type: list
       elements: str
     worker:
-      description: State of the takeover worker, with C(instances), C(active), C(gate), C(states) and C(problem).
+      description:
+        - State of the takeover worker, with C(instances), C(active), C(gate), C(states), C(behind) (it takes nothing
+          back by preference, since the states are not here) and C(problem).
       type: dict
       sample: {"instances": {"edge": {"state": "MASTER", "since": 1767225600.0, "priority": 250}}, "gate": "open"}
     drained:
@@ -138,9 +140,10 @@ info:
       description: What the watcher of overruns has published, empty without one.
       type: dict
     conntrack:
-      description: C(entries) and C(max) of the kernel's connection table.
+      description:
+        - C(entries) and C(max) of the kernel's connection table; C(entries_before) from before conntrackd was asked.
       type: dict
-      sample: {"entries": 2048, "max": 262144}
+      sample: {"entries_before": 2040, "entries": 2048, "max": 262144}
     rules:
       description:
         - C(status) is the answer of O(loader). C(fingerprint) by family is equal on nodes with the same rules,

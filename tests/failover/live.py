@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab import judge, paths, playbook
 from lab import lab as labs
@@ -43,6 +45,17 @@ def deployed(name: str, inventory: Path) -> Iterator[Lab]:
         yield lab
     finally:
         labs.down(name)
+
+
+def described(folder: Path, source: str, **changes: Any) -> Path:
+    """An example inventory with some keys of its cluster changed."""
+    inventory = folder / "inventory"
+    shutil.copytree(INVENTORIES / source, inventory)
+    path = inventory / "group_vars" / "firewalls" / "cluster.yml"
+    found = yaml.safe_load(path.read_text())
+    found["firewall_cluster"].update(changes)
+    path.write_text(yaml.safe_dump(found))
+    return inventory
 
 
 def nothing(pair: Pair, faults: Faults, node: NodeHost) -> None:

@@ -5,18 +5,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from lab.faults import Faults
 from lab.hosts import NodeHost
 from lab.pair import Pair, wait
-from tests.failover.live import INVENTORIES, NAME, calm, damping, deployed
+from tests.failover.live import NAME, calm, damping, deployed, described
 
 pytestmark = pytest.mark.full
 
@@ -25,20 +22,10 @@ ALARM = "/run/linuxha-test-alarm"
 DAMPING = {"moves": 4, "window_s": 600, "wait_s": 8, "hold_s": 3600, "alarm_command": ["/usr/bin/tee", ALARM]}
 
 
-def described(folder: Path, source: str) -> Path:
-    """An example inventory whose first node takes its role back."""
-    inventory = folder / "inventory"
-    shutil.copytree(INVENTORIES / source, inventory)
-    path = inventory / "group_vars" / "firewalls" / "cluster.yml"
-    found = yaml.safe_load(path.read_text())
-    found["firewall_cluster"].update(preempt=True, damping=DAMPING)
-    path.write_text(yaml.safe_dump(found))
-    return inventory
-
-
 @pytest.fixture(scope="module")
 def flapping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    with deployed(f"{NAME}-journal", described(tmp_path_factory.mktemp("journal"), "keepalived")) as lab:
+    inventory = described(tmp_path_factory.mktemp("journal"), "keepalived", preempt=True, damping=DAMPING)
+    with deployed(f"{NAME}-journal", inventory) as lab:
         yield Pair(lab, lab.clusters[0])
 
 

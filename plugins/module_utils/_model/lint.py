@@ -13,7 +13,6 @@ CODES = {
     "fence-race": "two nodes with fence devices and no delay that lets one of them win",
     "fast-adverts": "adverts under 100 ms on the patient profile, which has no realtime priority",
     "multicast-sync": "conntrackd multicast is accepted from any interface before 1.4.9",
-    "preempt-fast": "preemption with the instant profile: a returning node takes over at once, with no state",
     "cache-large-table": "external cache with a large table: the commit is part of every takeover",
     "family-gap": "IPv6 on some networks but not on others",
     "many-vips-vmac": "many VIPs with use_vmac",
@@ -72,9 +71,6 @@ def lint(c: t.Cluster, path: str, problems: Problems) -> None:
             "is accepted from any interface before conntrackd 1.4.9",
             remedy,
         )
-    if c.preempt and c.profile.name == "instant":
-        remedy = "Use preempt: false and move back with a planned switchover."
-        warn("preempt-fast", "preempt", True, "lets a returning node take over before it has the states", remedy)
     if not ct.immediate and ct.mode != "alarm" and ct.table_max > LARGE_TABLE:
         remedy = "Use immediate: true: then nothing is left to commit."
         warn(

@@ -36,18 +36,22 @@ class Question:
 
 
 def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, Any]:
+    addresses = _addresses(question, run)
+    # conntrackd counts at a moment of its own, in between.
+    before, daemon, after = _entries(read), _conntrackd(question, run), _entries(read)
     return {
-        **_addresses(question, run),
+        **addresses,
         "worker": _worker(question, read),
         "drained": (read(question.drain_file) or "0").strip() not in ("", "0"),
         "maintenance": parse.maintenance(read(question.maintenance_file)),
         "units": _units(question, run),
-        "conntrackd": _conntrackd(question, run),
+        "conntrackd": daemon,
         "cluster": _cluster(question, run),
         "device": _device(question, run),
         "watch": parse.watch_state(read(question.watch_file)),
         "conntrack": {
-            "entries": _number(read("/proc/sys/net/netfilter/nf_conntrack_count")),
+            "entries_before": before,
+            "entries": after,
             "max": _number(read("/proc/sys/net/netfilter/nf_conntrack_max")),
         },
         "rules": _rules(question, run),
@@ -56,6 +60,10 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
         "forwarding": {family: (read(path) or "").strip() == "1" for family, path in FORWARDING.items()},
         "versions": _versions(run, read, kernel),
     }
+
+
+def _entries(read: Read) -> Optional[int]:
+    return _number(read("/proc/sys/net/netfilter/nf_conntrack_count"))
 
 
 def _number(text: Optional[str]) -> Optional[int]:

@@ -126,7 +126,14 @@ def worker_state(text: Optional[str]) -> dict[str, Any]:
         if isinstance(one, dict)
     }
     gate, states = (str(state.get(key, "unknown")) for key in ("gate", "states"))
-    return {"instances": instances, "active": state.get("active"), "gate": gate, "states": states}
+    behind = state.get("behind")
+    return {
+        "instances": instances,
+        "active": state.get("active"),
+        "gate": gate,
+        "states": states,
+        "behind": isinstance(behind, dict),
+    }
 
 
 def watch_state(text: Optional[str]) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from .types import WARNING, Answers, Expectation, Finding
 
 # As long as a run may take.
 SLACK_S = 300
+PING = "ping-"
 
 
 def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
     for node, info in answers.items():
         path = f"{expectation.name}/{node}"
-        yield from _held(f"{path}/damping", info.get("damping") or {})
+        yield from _held(f"{path}/damping", info.get("damping") or {}, expectation.preempt)
         yield from _sync(f"{path}/config_sync", info.get("sync") or {})
         if expectation.sync_interval_s and not (info.get("sync") or {}).get("problem"):
             yield from _ran(f"{path}/config_sync", expectation.sync_interval_s, info)
@@ -26,7 +27,7 @@ def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
     yield from _links(expectation, answers)
 
 
-def _held(path: str, damping: Mapping[str, Any]) -> Iterator[Finding]:
+def _held(path: str, damping: Mapping[str, Any], preempt: bool) -> Iterator[Finding]:
     if damping.get("problem"):
         yield Finding(
             path,
@@ -36,10 +37,13 @@ def _held(path: str, damping: Mapping[str, Any]) -> Iterator[Finding]:
             WARNING,
         )
     if damping.get("held"):
+        often = f"{damping.get('moves', '?')} moves in {damping.get('window_s', '?')} s"
         yield Finding(
             path,
-            f"the node is held back after {damping.get('moves', '?')} moves in {damping.get('window_s', '?')} s: "
-            "it takes over only when no other can",
+            f"the node is held back after {often}: it takes over only when no other can"
+            if preempt
+            # There is no preference that it could give up.
+            else f"the role of the node moved too often: {often}",
             "a role that stays where it is",
             "Find the cause in the failover journal and remove it, then on this node: linuxha-journal release.",
             WARNING,
@@ -107,23 +111,29 @@ def _pings(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
 
 
 def _links(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
-    """Pacemaker prefers the node with more carriers; one with fewer would give the addresses back."""
+    """Pacemaker prefers the node with more carriers, and with neighbours; another would give the addresses back."""
     told = next((i["cluster"] for i in answers.values() if i.get("cluster") and not i["cluster"]["problem"]), None)
     if told is None:
         return
-    scores = {
-        node["name"]: int(node["attributes"][LINKS])
-        for node in told["nodes"]
-        if node["online"] and str((node.get("attributes") or {}).get(LINKS, "")).isdigit()
-    }
-    best = max(scores.values(), default=0)
-    for node, score in scores.items():
-        if score < best:
+    online = {node["name"]: node.get("attributes") or {} for node in told["nodes"] if node["online"]}
+    for name in sorted({name for own in online.values() for name in own if name == LINKS or name.startswith(PING)}):
+        scores = {node: _number(own.get(name)) for node, own in online.items()}
+        for node, score in scores.items():
+            if score >= max(scores.values()) or (name != LINKS and score > 0):
+                continue
             yield Finding(
-                f"{expectation.name}/{node}/links",
-                "the node has a carrier on fewer tracked networks than another one",
-                "every tracked network connected",
+                f"{expectation.name}/{node}/{'links' if name == LINKS else 'ping'}",
+                f"Pacemaker does not know {name} of the node"
+                if name not in online[node]
+                else "the node has a carrier on fewer tracked networks than another one"
+                if name == LINKS
+                else f"for Pacemaker no host of the ping group {name[len(PING) :]} answers the node, but others",
+                "every tracked network connected, one host of each ping group in reach",
                 "Look at its cables: ip -brief link.",
                 WARNING,
                 keeps=[node],
             )
+
+
+def _number(value: Any) -> int:
+    return int(value) if str(value).isdigit() else 0

@@ -26,6 +26,7 @@ def check_node(cluster: str, node: str, info: Mapping[str, Any]) -> Iterator[Fin
                 f"Read why: journalctl -u {name}. Then run the site playbook again.",
                 settles=unit["active"] in ("activating", "reloading"),
                 keeps=() if name in SPARE_UNITS else here,
+                loses=name == "conntrackd.service",
             )
         elif unit["enabled"] in ("disabled", "masked"):
             yield Finding(
@@ -108,6 +109,7 @@ def check_rules_equal(expectation: Expectation, answers: Answers, owners: Collec
             "one policy",
             "Run the site playbook for the whole cluster, without --limit.",
             keeps=_others(policies, owners),
+            loses=True,
         )
         return
     # Two versions of iptables may print one rule in two ways.
@@ -124,6 +126,7 @@ def check_rules_equal(expectation: Expectation, answers: Answers, owners: Collec
                 else "Different versions of iptables print rules differently; the policy of the nodes is the same.",
                 ERROR if alike else INFO,
                 keeps=_others(prints, owners) if alike else (),
+                loses=True,
             )
 
 

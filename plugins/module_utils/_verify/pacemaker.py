@@ -80,6 +80,7 @@ def _margin(path: str, expectation: Expectation, cluster: Mapping[str, Any]) -> 
         WARNING,
         settles=True,
         keeps=expectation.nodes,
+        unplanned=True,
     )
 
 
@@ -97,6 +98,7 @@ def _device(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
                 WARNING,
                 settles=True,
                 keeps=[node],
+                unplanned=True,
             )
 
 
@@ -112,8 +114,8 @@ def _orders(path: str, expectation: Expectation, cluster: Mapping[str, Any]) -> 
             keeps=expectation.nodes,
         )
     for node in cluster["nodes"]:
-        for word in ("standby", "maintenance", "unclean"):
-            if node[word]:
+        for word in ("standby", "maintenance", "unclean", "pending"):
+            if node.get(word):
                 yield Finding(
                     f"{path}/{node['name']}",
                     f"the node is {word}",

@@ -20,6 +20,7 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
     for node, info in answers.items():
         path = f"{expectation.name}/{node}/conntrackd"
         daemon = info["conntrackd"]
+        peers = [other for other in expectation.nodes if other != node]
         if daemon["problem"]:
             yield Finding(
                 path,
@@ -27,10 +28,11 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
                 "a running conntrackd",
                 "Read why: systemctl status conntrackd.",
                 settles=True,
-                keeps=[node],
+                # Of the connections of a node that serves the others learn from it alone.
+                keeps=expectation.nodes if node in owners else [node],
+                loses=True,
             )
             continue
-        peers = [other for other in expectation.nodes if other != node]
         yield from _losses(path, daemon, info.get("watch") or {}, peers)
         if daemon["immediate"] != expectation.immediate:
             words = {True: "immediate injection", False: "an external cache"}
@@ -40,6 +42,7 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
                 words[expectation.immediate],
                 "It runs an old configuration: run the site playbook again.",
                 keeps=[node],
+                loses=True,
             )
         if owners and node not in owners:
             yield from _standby(path, node, info)
@@ -68,6 +71,7 @@ def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any], peer
             "On this node: conntrackd -R, then conntrackd -B. Larger netlink buffers prevent the next one.",
             settles=True,
             keeps=peers,
+            loses=True,
         )
     if daemon["no_space"] or daemon["no_memory"]:
         yield Finding(
@@ -99,13 +103,15 @@ def _standby(path: str, node: str, info: Mapping[str, Any]) -> Iterator[Finding]
     worker = info["worker"]
     if worker["problem"] or info["drained"] or info.get("maintenance") or worker["states"] == "in-step":
         return
+    waits = ", so it takes nothing back by preference" if worker.get("behind") else ""
     yield Finding(
         path,
-        f"the standby's states are {worker['states']}",
+        f"the standby's states are {worker['states']}{waits}",
         "in-step",
         "It asks the peers again by itself; if that does not end, check the sync links.",
         settles=True,
         keeps=[node],
+        loses=True,
     )
 
 
@@ -114,7 +120,7 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
     offered = _offered(answers, owners)
     everything, who = sum(offered.values()), " and ".join(offered)
     for node in offered:
-        in_kernel = answers[node]["conntrack"]["entries"]
+        in_kernel = _at_least(answers[node]["conntrack"])
         # In the kernel of a node that serves beside others are theirs, too.
         known = everything if answers[node]["conntrackd"]["immediate"] else offered[node]
         if in_kernel is not None and in_kernel - known > tolerance(in_kernel):
@@ -136,6 +142,7 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
                 "a number",
                 "Is nf_conntrack loaded?",
                 keeps=[node],
+                loses=True,
             )
         elif replicated - copy > tolerance(replicated):
             yield Finding(
@@ -145,6 +152,7 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
                 "A takeover would lose the difference. Check the sync links, then conntrackd -n on this node.",
                 settles=True,
                 keeps=[node],
+                loses=True,
             )
         elif copy - replicated > tolerance(replicated):
             # Nothing is lost by a takeover: old states that their timers remove.
@@ -165,6 +173,11 @@ class Copy:
     where: str
     count: Optional[int]
     replicated: int
+
+
+def _at_least(table: Mapping[str, Any]) -> Optional[int]:
+    """The fewer of the entries before and after conntrackd was asked: a table in motion is no difference."""
+    return min((table[key] for key in ("entries_before", "entries") if table.get(key) is not None), default=None)
 
 
 def _offered(answers: Answers, owners: Collection[str]) -> Mapping[str, int]:
@@ -199,7 +212,7 @@ def check_gate(expectation: Expectation, answers: Answers, owners: Collection[st
         sets, again = status.get("gate") or {}, "Run the site playbook again."
         for family, state in sorted(sets.items()):
             if state == "absent":
-                yield Finding(path, f"the {family} gate does not exist", "a gate", again, keeps=[node])
+                yield Finding(path, f"the {family} gate does not exist", "a gate", again, keeps=[node], loses=True)
         kernel = set(sets.values()) - {"absent"}
         if len(kernel) > 1:
             yield Finding(
@@ -209,6 +222,7 @@ def check_gate(expectation: Expectation, answers: Answers, owners: Collection[st
                 "Restart the worker: systemctl restart linuxha-takeover.",
                 settles=True,
                 keeps=[node],
+                loses=True,
             )
             continue
         state = kernel.pop() if kernel else "absent"
@@ -221,6 +235,7 @@ def check_gate(expectation: Expectation, answers: Answers, owners: Collection[st
                 "Somebody else changed the sets: systemctl restart linuxha-takeover.",
                 settles=True,
                 keeps=[node],
+                loses=True,
             )
         ready = expectation.immediate and owners and not info["drained"]
         if state == "closed" and (node in owners or ready):
@@ -231,6 +246,7 @@ def check_gate(expectation: Expectation, answers: Answers, owners: Collection[st
                 "Look at the worker's steps: journalctl -u linuxha-takeover.",
                 settles=True,
                 keeps=[node],
+                loses=True,
             )
         if state == "open" and owners and node not in owners and not expectation.immediate:
             yield Finding(

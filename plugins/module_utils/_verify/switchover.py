@@ -6,14 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from . import ownership
 from .judge import judge
 from .types import ERROR, Expectation, Finding, Report
-
-# Units without which connections are lost at most; without the others the node cannot serve.
-_STATES_UNITS = ("conntrackd.service", "linuxha-conntrackd-watch.service")
 
 
 @dataclass(frozen=True)
@@ -109,10 +105,7 @@ def plan(expectation: Expectation, reports: Iterable[Report], wish: Wish, ways: 
             continue
         candidates = [wish.take] if wish.take else [node for node in expectation.nodes if node != source]
         ranked = sorted(candidates, key=lambda node: (served[node], -ways.priorities.get(node, 0)))
-        judged = {
-            node: [*against(expectation, given, findings, source, node, name), *_returns(expectation, ways, name, node)]
-            for node in ranked
-        }
+        judged = {node: [*against(findings, node, name), *_returns(expectation, ways, name, source)] for node in ranked}
         fit = [node for node in ranked if not judged[node]]
         if not fit and wish.force:
             fit = [node for node in ranked if all(reason.loses for reason in judged[node])]
@@ -146,109 +139,21 @@ def _mistakes(expectation: Expectation, wish: Wish) -> list[Reason]:
     return found
 
 
-def _returns(expectation: Expectation, ways: Ways, group: str, target: str) -> Iterator[Reason]:
-    preferred = ways.preferred.get(group, target)
-    if preferred != target:
+def _returns(expectation: Expectation, ways: Ways, group: str, source: str) -> Iterator[Reason]:
+    """A preferred node that serves would take the group back; one that does not has a reason that stays."""
+    if ways.preferred.get(group) == source:
         yield Reason(
             f"{expectation.name}/{group}",
-            f"with preempt it would return to {preferred} at once",
-            f"Maintenance of {preferred} keeps it away (playbook maintenance); or set preempt: false.",
+            f"with preempt it would return to {source} at once",
+            f"Maintenance of {source} keeps it away (playbook maintenance); or set preempt: false.",
         )
 
 
-def against(
-    expectation: Expectation,
-    reports: Sequence[Report],
-    findings: Iterable[Finding],
-    source: str,
-    target: str,
-    group: str,
-) -> Iterator[Reason]:
-    """Everything that speaks against moving a group from one node to another, for one list of findings of `judge`."""
-    given = {report.node: report for report in reports}
-    path = f"{expectation.name}/{target}"
-    report = given.get(target, Report(target, None, "it was not asked; run without --limit"))
-    if report.info is None:
-        yield Reason(path, f"no answer from the node: {report.reason}", "Bring it back first.")
-        return
-    yield from _withheld(path, report.info)
+def against(findings: Iterable[Finding], target: str, group: str) -> Iterator[Reason]:
+    """What of the findings of `judge` speaks against it that a node takes a group; the same as for a takeover."""
     for finding in findings:
-        if finding.severity != ERROR:
-            continue
-        weight = _weight(expectation, finding.path, source, target)
-        if weight:
-            yield Reason(finding.path, finding.what, finding.remedy, loses=weight == "loses")
-    if expectation.manager == "pacemaker":
-        yield from _pacemaker(path, report.info["cluster"], source, target, group)
-
-
-def _withheld(path: str, info: Mapping[str, Any]) -> Iterator[Reason]:
-    maintenance = info.get("maintenance")
-    if maintenance:
-        until = maintenance.get("until") or "no end set"
-        why = f"since {maintenance.get('since')}, {until}: {maintenance.get('reason') or 'no reason given'}"
-        yield Reason(f"{path}/maintenance", f"the node is in maintenance ({why})", "End it with playbook maintenance.")
-    elif info["drained"]:
-        yield Reason(f"{path}/keepalived", "the node is drained", "Write 0 to /run/linuxha/drain.")
-
-
-def _weight(expectation: Expectation, path: str, source: str, target: str) -> str:
-    """`refuses`, `loses` (connections, no more) or nothing: what a finding at this path means for the move."""
-    parts = path.split("/")
-    if len(parts) == 1:
-        # Of the addresses as a whole: divided, doubled.
-        return "refuses"
-    if parts[1] == "rules":
-        return "loses"
-    if parts[1] == source:
-        # What the node that gives way suffers from is mostly why it shall; but its states have to be known.
-        return "loses" if parts[2:] and parts[2] in ("conntrackd", *_STATES_UNITS) else ""
-    if parts[1] == target:
-        if len(parts) == 2 or parts[2] == "pacemaker":
-            return "refuses" if len(parts) == 2 else ""
-        return "loses" if parts[2] in ("conntrackd", "gate", *_STATES_UNITS) else "refuses"
-    if parts[1] == "pacemaker":
-        return "refuses" if len(parts) == 2 else ""
-    return ""
-
-
-def _pacemaker(path: str, cluster: Mapping[str, Any], source: str, target: str, group: str) -> Iterator[Reason]:
-    path = f"{path}/pacemaker"
-    if cluster["problem"]:
-        yield Reason(path, cluster["problem"], "Read why: systemctl status pacemaker corosync.")
-        return
-    if not cluster["quorum"]:
-        yield Reason(path, "this node is in a partition without quorum", "Bring the others back: corosync-quorumtool.")
-    if cluster["maintenance"]:
-        yield Reason(path, "the cluster is in maintenance mode: nothing moves", "Take maintenance-mode back.")
-    nodes = {node["name"]: node for node in cluster["nodes"]}
-    there = nodes.get(target)
-    if there is None or not there["online"]:
-        yield Reason(path, "the node is offline", "Start the cluster there: systemctl status pacemaker corosync.")
-        return
-    for word in ("standby", "maintenance", "unclean", "pending"):
-        if there[word]:
-            remedy = "Module cluster_node with state online takes an order back."
-            yield Reason(path, f"the node is {word}", remedy)
-    for ban in cluster["bans"]:
-        if ban.get("node") == target and ban.get("resource") in (f"vips-{group}", "states-clone", "states"):
-            remedy = "Module cluster_resource with action clear takes it back."
-            yield Reason(path, f"{ban.get('resource')} is kept off the node by {ban.get('id')}", remedy)
-    mine, theirs = there["attributes"], nodes[source]["attributes"] if source in nodes else {}
-    for name, value in sorted(theirs.items()):
-        if name == "linuxha-links" or name.startswith("ping-"):
-            less = _number(mine.get(name)) < _number(value)
-            if less:
-                yield Reason(
-                    path,
-                    f"{name} is {mine.get(name, 'unknown')} there and {value} on {source}",
-                    "Mend the cables, or what the pings do not reach.",
-                )
-
-
-def _number(value: Any) -> int:
-    text = str(value)
-    return int(text) if text.lstrip("-").isdigit() else 0
+        if target in finding.keeps and finding.of in ("", group) and not finding.unplanned:
+            yield Reason(finding.path, finding.what, finding.remedy, finding.loses)
 
 
 def arrived(expectation: Expectation, reports: Iterable[Report], moves: Iterable[Move]) -> list[str]:

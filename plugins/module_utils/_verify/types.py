@@ -16,7 +16,8 @@ class Finding:
     """One difference between the plan and the running system.
 
     `settles` marks what may be right a moment after a deployment or a takeover and is worth asking again. `keeps` names
-    the nodes that could not take over as they should because of it, of the group `of`, or of all groups.
+    the nodes that could not take over as they should because of it, of the group `of`, or of all groups. They would
+    lose connections and no more where it `loses`; where it is `unplanned` they can, but not from a node that dies.
     """
 
     path: str
@@ -27,6 +28,8 @@ class Finding:
     settles: bool = False
     keeps: Sequence[str] = ()
     of: str = ""
+    loses: bool = False
+    unplanned: bool = False
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.path}: {self.what}; expected: {self.expected}. {self.remedy}"
@@ -39,6 +42,7 @@ class Expectation:
     `manager` is what moves the addresses: keepalived or pacemaker. `instances` are the names of the VRRP instances of
     each node, or of the promotable resource. `groups` are the addresses that move together, by name; without any all.
     `device`: a quorum device has a vote. `sync_interval_s`: so often config sync runs; 0 where it is not used.
+    `preempt`: a preferred node takes its role back.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Expectation:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     device: bool = False
     sync_interval_s: int = 0
+    preempt: bool = False
 
 
 @dataclass(frozen=True)

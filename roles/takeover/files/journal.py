@@ -25,13 +25,12 @@ import journal_damping as damping
 import journal_evidence as evidence
 import journal_store as store
 import takeover
+import takeover_core
 
 # What the cluster software says of a change is asked for when the takeover is over, and no part of it.
 LATER_S = {"keepalived": 1.0, "pacemaker": 2.0}
 RETRY_S = 10.0
 ALARM_S = 30.0
-# Subtracted from the priority: keepalived takes more for a fault, and the lowest priority is 1.
-LEAST = 253
 RELEASE = "release"
 
 
@@ -45,7 +44,6 @@ class Journal:
         self.waiting: Deque[Tuple[float, core.Change, core.Evidence, Optional[int]]] = deque()
         self.damping = damping.Damping()
         self.daemons = evidence.daemons(config["units"])
-        self.members = evidence.members() if config["topology"] == "pacemaker" else {}
         self.since: Dict[str, float] = {}
         # Why a group left for a fault or a stop: what ends it has the same reason.
         self.causes: Dict[str, str] = {}
@@ -77,7 +75,11 @@ class Journal:
             if found.get("order") == RELEASE:
                 self.release(str(found.get("by") or ""))
                 return
-            served = found["served_ms"]
+            if found.get("order") == takeover.BEHIND:
+                waited = f"the states of the connections are not here after {float(found['seconds']):g} s"
+                self.remark(core.FAULT, f"{waited}: this node takes nothing back by preference")
+                return
+            served, lifted = found["served_ms"], found.get("lifted")
             change = core.Change(
                 str(found["group"]),
                 str(found["old"]),
@@ -85,6 +87,7 @@ class Journal:
                 float(found["at"]),
                 float(found["mono"]),
                 None if served is None else float(served),
+                None if lifted is None else float(lifted),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             takeover.log(f"ignored, not a change: {line[:200]!r}: {error}", 4)
@@ -98,7 +101,8 @@ class Journal:
         self.carriers.look(now)
         self.farewells.listen(now)
         # A node that was just let go takes back as one that just returned.
-        since = max((at for at in (self.since.get(change.group), self.lifted) if at is not None), default=None)
+        known = (self.since.get(change.group), self.lifted, change.lifted)
+        since = max((at for at in known if at is not None), default=None)
         self.since[change.group] = change.mono
         heard = self.farewells.heard_at
         return core.Evidence(
@@ -176,7 +180,8 @@ class Journal:
             else:
                 if self.applied and not wanted:
                     self.lifted = now
-                if self.applied is not None or wanted:
+                # Without preference there is nothing to hold back from.
+                if self.config["preempt"] and (self.applied is not None or wanted):
                     takeover.log(
                         "this node holds back: it serves where nobody else does, and takes nothing by preference"
                         if wanted
@@ -205,7 +210,7 @@ class Journal:
             code, _unused = evidence.run(["attrd_updater", "--name", self.config["attribute"], *change], 10)
             return "" if code == 0 else f"attrd_updater: exit {code}"
         try:
-            Path(self.config["hold_file"]).write_text(f"{LEAST if wanted else 0}\n")
+            Path(self.config["hold_file"]).write_text(f"{takeover_core.LEAST if wanted else 0}\n")
         except OSError as error:
             return str(error)
         return ""
@@ -214,7 +219,8 @@ class Journal:
         """The alarm: a line of priority crit, and the administrator's command with the entry as its input."""
         until = core.iso(self.damping.until or entry.at)
         often = f"{len(self.damping.moves)} times in {self.limits.window_s:.0f} s"
-        text = f"ALARM: the role of this node moved {often}: it is held until {until}"
+        what = f"it is held until {until}" if self.config["preempt"] else "find out why"
+        text = f"ALARM: the role of this node moved {often}: {what}"
         takeover.log(text, 2)
         command: Sequence[str] = self.config["alarm_command"]
         if not command:
@@ -247,12 +253,15 @@ class Journal:
             takeover.log(f"the alarm command: exit {code}", 3)
         self.alarm = None
 
+    def remark(self, cause: str, detail: str) -> None:
+        """A line for each group without a change of its state."""
+        now = time.time()
+        for group, state in sorted(self.damping.last.items()) or [("", core.NONE)]:
+            self.put(core.Entry(now, group, state, state, cause, detail))
+
     def release(self, by: str) -> None:
         """An operator lets the node take part as usual. The line makes it true after a boot as well."""
-        now = time.time()
-        detail = "damping was released" + (f" by {by}" if by else "")
-        for group, state in sorted(self.damping.last.items()) or [("", core.NONE)]:
-            self.put(core.Entry(now, group, state, state, core.OPERATOR, detail))
+        self.remark(core.OPERATOR, "damping was released" + (f" by {by}" if by else ""))
         self.damping = replace(damping.Damping(), last=self.damping.last)
         self.retry = 0.0
         self.hold_back()
@@ -268,7 +277,9 @@ class Journal:
                 self.causes[change.group] = reason
         for problem in self.farewells.problems:
             takeover.log(problem, 4)
-        self.hold_back()
+        # keepalived starts when this is ready. Pacemaker is told in the first turn: it may hang.
+        if self.config["topology"] != "pacemaker":
+            self.hold_back()
 
     def timeout(self) -> Optional[float]:
         now = time.monotonic()

@@ -50,6 +50,8 @@ class Change:
     mono: float
     # Milliseconds until the worker had done what a node needs to serve; None for a node that gave way.
     served_ms: Optional[float] = None
+    # Clock when the states of a node that waited for them were complete.
+    lifted: Optional[float] = None
 
     @property
     def gained(self) -> bool:

@@ -27,6 +27,8 @@ FILTERS = {
 }
 # A cable that comes and goes may be back before somebody looks.
 RECENT_S = 5.0
+# Of what comes without an end, by mistake or intention, so much is taken before the rest of the work goes on.
+AT_ONCE = 256
 STATES = "/proc/sys/net/netfilter/nf_conntrack_count"
 
 
@@ -65,7 +67,9 @@ class Carriers:
 
     def look(self, now: float) -> None:
         """Takes what the kernel reports; only that something changed counts."""
-        while self.socket is not None and select.select([self.socket], [], [], 0)[0]:
+        for _report in range(AT_ONCE):
+            if self.socket is None or not select.select([self.socket], [], [], 0)[0]:
+                break
             try:
                 self.socket.recv(65536)
             except OSError:  # ENOBUFS: reports were lost
@@ -95,7 +99,9 @@ class Farewells:
 
     def listen(self, now: float) -> None:
         for sock in self.sockets:
-            while select.select([sock], [], [], 0)[0]:
+            for _advert in range(AT_ONCE):
+                if not select.select([sock], [], [], 0)[0]:
+                    break
                 try:
                     data = sock.recv(2048)
                 except OSError:

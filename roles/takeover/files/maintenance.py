@@ -193,6 +193,8 @@ class Maintenance:
     def drain(self, seconds: float) -> None:
         if self.config["manager"] != "keepalived":
             raise Failed("drain: only keepalived reads the drain file; with Pacemaker order a move (crm_resource)")
+        if self.drained() and not self.giving_way.exists():
+            return  # the order of somebody else, who will end it
         if not self.check:
             _write(self.giving_way, f"{self.uptime() + seconds}\n")
         # What ends it is there before it begins.
@@ -200,8 +202,8 @@ class Maintenance:
         self._withdraw(True)
 
     def ready(self) -> None:
-        if self.read() is not None:
-            return  # the maintenance has more to say
+        if not self.giving_way.exists() or (self.read() is not None and not self.lifted.exists()):
+            return  # somebody else has more to say
         if not self.check:
             self.giving_way.unlink(missing_ok=True)
         if self.config["manager"] == "keepalived":

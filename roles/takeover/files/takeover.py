@@ -33,6 +33,9 @@ GATE_HALVES = {"4": ("0.0.0.0/1", "128.0.0.0/1"), "6": ("::/1", "8000::/1")}
 RETRY_S = 10.0
 GATE_RETRY_S = 1.0
 STILL_COMING = 2  # exit status of `conntrackd_sync.py`
+# So long nobody is told that a node waits for its states: a large table takes its time.
+LATE_S = 60.0
+BEHIND = "behind"  # what the journal is told then
 HISTORY = 50
 
 
@@ -104,6 +107,14 @@ class Worker:
         self.journal_fd = -1
         self.changes: List[Dict[str, Any]] = []
         self.published = ""
+        # Whether keepalived knows that this node takes nothing back by preference, None while nothing was told; since
+        # when (clock), and since when it may again.
+        self.behind: Optional[bool] = None
+        self.behind_since = 0.0
+        self.late = False
+        self.lifted: Optional[float] = None
+        self.leaving = False
+        self.idle = False
         # Seconds between two signs of life for systemd; 0 where it does not watch.
         self.beat = 0.0
         self.beaten = 0.0
@@ -149,7 +160,7 @@ class Worker:
         return self.conntrackd(10, "-f", "internal")
 
     def do_resync_kernel(self) -> str:
-        self.states = "in-step"
+        self.states = core.IN_STEP
         return self.conntrackd(30, "-R")
 
     def do_bulk(self) -> str:
@@ -216,7 +227,7 @@ class Worker:
         self.request = None
         if self.core.active:
             return
-        self.states = "in-step" if code == 0 else "unknown"
+        self.states = core.IN_STEP if code == 0 else "unknown"
         self.record("request", exit=code)
         if code != 0:
             log(f"the states of the peers did not arrive (exit {code}), asking again in {RETRY_S:g} s", 4)
@@ -226,6 +237,33 @@ class Worker:
         # Added, not applied: a pending retry stays.
         steps = self.core.in_step(code == 0).steps or []
         self.queue.extend(step for step in steps if step.name != core.OPEN_GATE or self.gate != "open")
+
+    # --- taking back ------------------------------------------------------------------------------------------------
+    def hold_back(self) -> None:
+        """With `preempt` a node takes nothing back before it has the states. Where nobody else serves it does."""
+        path = self.config.get("behind_file")
+        if not path:
+            return
+        wanted = self.core.behind(self.states)
+        if wanted != self.behind:
+            try:
+                # Written in place: keepalived watches this file.
+                Path(path).write_text(f"{core.LEAST if wanted else 0}\n")
+            except OSError as error:
+                log(f"keepalived is not told whether the states are here: {error}", 3)
+                return
+            if wanted:
+                self.behind_since = self.clock()
+                log("takes nothing back until the states are here", 5)
+            elif self.behind and not self.core.active:
+                self.lifted = self.clock()
+                log("the states are here: takes back what it is preferred for", 5)
+            self.behind, self.late = wanted, False
+            self.record("behind" if wanted else "complete")
+        elif wanted and not self.late and self.clock() >= self.behind_since + LATE_S:
+            self.late = True
+            log(f"the states are not here after {LATE_S:g} s: this node still takes nothing back", 4)
+            self.write_journal({"order": BEHIND, "seconds": LATE_S})
 
     # --- state for others -------------------------------------------------------------------------------------------
     def record(self, kind: str, **values: Any) -> None:
@@ -241,6 +279,7 @@ class Worker:
             "active": self.core.active,
             "gate": self.gate if self.config["gate"] else "none",
             "states": self.states,
+            "behind": {"late": self.late} if self.behind else None,
             "events": self.history,
         }
         text = json.dumps(document) + "\n"
@@ -279,7 +318,8 @@ class Worker:
         now, clock = time.time(), self.clock()
         self.apply(self.core.batch(events))
         for group, old, new in self.core.changes(before):
-            self.changes.append({"group": group, "old": old, "new": new, "at": now, "mono": clock})
+            change = {"group": group, "old": old, "new": new, "at": now, "mono": clock, "lifted": self.lifted}
+            self.changes.append(change)
         for name, (state, _unused) in self.core.instances.items():
             if before.get(name, ("",))[0] != state:
                 self.since[name] = time.time()
@@ -316,6 +356,8 @@ class Worker:
             waits.append(self.beaten + self.beat - self.clock())
         if self.request is not None:
             waits.append(0.1)
+        if self.behind and not self.late:
+            waits.append(self.behind_since + LATE_S - self.clock())
         links = self.links.wait(self.clock())
         if links is not None:
             waits.append(links)
@@ -324,9 +366,15 @@ class Worker:
     def turn(self) -> None:
         """One turn: first what is reported, then one step. A newer event replaces the steps that are left."""
         sources = [self.fd] if self.links.socket is None else [self.fd, self.links.socket]
-        ready, _unused, _unused = select.select(sources, [], [], self.timeout())
+        # Only here a signal ends the worker at once: a step that has begun is done.
+        self.idle = True
+        ready = [] if self.leaving else select.select(sources, [], [], self.timeout())[0]
+        self.idle = False
         if self.fd in ready:
             self.read()
+            if self.core.behind(self.states):
+                # At once: keepalived takes back within some adverts.
+                self.hold_back()
         self.links.drain()
         problem = self.links.turn(self.clock())
         if problem:
@@ -342,6 +390,7 @@ class Worker:
             self.step()
         # Who waits for a takeover reads this file: it tells nothing before the urgent steps are done.
         if not any(step.name in core.URGENT for step in self.queue):
+            self.hold_back()
             self.publish()
             self.tell_journal()
 
@@ -349,18 +398,27 @@ class Worker:
         """What has changed, when it is done. A journal that does not read must not hold anybody up."""
         for change in self.changes:
             took = (self.clock() - change["mono"]) * 1000
-            line = json.dumps({**change, "served_ms": round(took, 1) if change["new"] == "MASTER" else None})
-            try:
-                # A line is shorter than PIPE_BUF: it goes in whole, or not at all (pipe(7)).
-                if self.journal_fd >= 0:
-                    os.write(self.journal_fd, line.encode() + b"\n")
-            except OSError as error:
-                log(f"the journal was not told: {line}: {error}", 4)
+            self.write_journal({**change, "served_ms": round(took, 1) if change["new"] == "MASTER" else None})
         self.changes = []
 
+    def write_journal(self, found: Dict[str, Any]) -> None:
+        line = json.dumps(found)
+        try:
+            # A line is shorter than PIPE_BUF: it goes in whole, or not at all (pipe(7)).
+            if self.journal_fd >= 0:
+                os.write(self.journal_fd, line.encode() + b"\n")
+        except OSError as error:
+            log(f"the journal was not told: {line}: {error}", 4)
+
     def last_words(self) -> None:
-        """Before the end: at a shutdown keepalived, or Pacemaker, has just said that it stops."""
+        """Before the end: at a shutdown keepalived, or Pacemaker, has just said that it stops.
+
+        Or that this node serves now: the next worker finds the addresses, and takes for done what belongs to that.
+        """
         self.read()
+        while self.queue and self.core.active:
+            self.step()
+        self.hold_back()
         self.publish()
         self.tell_journal()
 
@@ -373,6 +431,8 @@ class Worker:
         if self.config["gate"]:
             self.gate = self.read_gate()
         self.apply(self.core.start(self.holds_vip(), self.earlier()))
+        # keepalived starts after this.
+        self.hold_back()
         self.publish()
 
 
@@ -395,7 +455,9 @@ def main(argv: List[str]) -> int:
     worker.beat = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6
 
     def leave(number: int, _frame: object) -> None:
-        raise SystemExit(0)
+        worker.leaving = True
+        if worker.idle:
+            raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
@@ -406,11 +468,12 @@ def main(argv: List[str]) -> int:
         threading.Thread(target=watch, args=(worker.takes_part, log), daemon=True).start()
     notify("READY=1")
     try:
-        while True:
+        while not worker.leaving:
             worker.turn()
     finally:
         worker.stop_request()
         worker.last_words()
+    return 0
 
 
 if __name__ == "__main__":

@@ -31,6 +31,12 @@ ASK_AFTER = 2.0
 # Until these are done the node does not forward as the active one should.
 URGENT = (COMMIT, OPEN_GATE)
 
+IN_STEP = "in-step"
+
+# What a node that holds back writes into a file that keepalived tracks, to be subtracted from its priority: the lowest
+# one is 1, and keepalived takes more than this for a fault.
+LEAST = 253
+
 # What the resource agents call themselves: the node as a whole, and the addresses of a group.
 NODE = "states"
 ADDRESSES = "vips-"
@@ -186,6 +192,10 @@ class Core:
             # an active peer this cache may be all that is left for one that boots.
             steps.append(Step(FORGET))
         return Plan(steps, "states received")
+
+    def behind(self, states: str) -> bool:
+        """A node that would lose connections if it took over from one that serves."""
+        return self.mode != "none" and not self.active and states != IN_STEP
 
     def _gate_steps(self) -> List[Step]:
         return [Step(OPEN_GATE)] if self.gate else []

@@ -17,6 +17,7 @@ from typing import List, Optional, Sequence
 RTMGRP_LINK = 1
 WORTH = 10_000  # of a carrier
 RETRY_S = 5.0
+AT_ONCE = 256  # reports that are taken in one turn
 ROOT = "/sys/class/net"
 
 
@@ -52,9 +53,9 @@ class Links:
 
     def drain(self) -> None:
         """Takes what the kernel reports. Only that something changed counts: a lost report is none."""
-        if self.socket is None:
-            return
-        while select.select([self.socket], [], [], 0)[0]:
+        for _report in range(AT_ONCE):
+            if self.socket is None or not select.select([self.socket], [], [], 0)[0]:
+                return
             try:
                 self.socket.recv(65536)
             except OSError:  # ENOBUFS: reports were lost

@@ -10,15 +10,16 @@ import pytest
 
 from lab.faults import Faults
 from lab.pair import Pair, wait
-from tests.failover.live import NAME, damping, deployed
-from tests.failover.test_journal import Since, both, described, entries, settled
+from tests.failover.live import NAME, damping, deployed, described
+from tests.failover.test_journal import DAMPING, Since, both, entries, settled
 
 pytestmark = pytest.mark.full
 
 
 @pytest.fixture(scope="module")
 def flapping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    with deployed(f"{NAME}-journal", described(tmp_path_factory.mktemp("journal"), "pacemaker")) as lab:
+    inventory = described(tmp_path_factory.mktemp("journal"), "pacemaker", preempt=True, damping=DAMPING)
+    with deployed(f"{NAME}-journal", inventory) as lab:
         yield Pair(lab, lab.clusters[0])
 
 

@@ -25,7 +25,6 @@ TABLE: list[tuple[str, dict[str, Any]]] = [
     ),
     ("fast-adverts", {"cluster.profile": "patient", "cluster.vrrp.advert_interval_ms": 50}),
     ("multicast-sync", {"cluster.conntrackd.transport": "multicast"}),
-    ("preempt-fast", {"cluster.preempt": True, "cluster.profile": "instant"}),
     ("cache-large-table", {"cluster.conntrackd.immediate": False}),
     (
         "family-gap",

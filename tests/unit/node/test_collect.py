@@ -70,7 +70,7 @@ def test_a_healthy_node() -> None:
         "immediate": True,
         "problem": None,
     }
-    assert info["conntrack"] == {"entries": 22, "max": None}
+    assert info["conntrack"] == {"entries_before": 22, "entries": 22, "max": None}
     assert info["forwarding"] == {"ipv4": True, "ipv6": False}
     assert info["versions"] == {"kernel": "6.12.0", "release": "debian 13", "keepalived": "1:2.3.3-1"}
     assert info["rules"]["status"] == {"state": "loaded", "ok": False}

@@ -149,7 +149,9 @@ def test_worker_state() -> None:
         "active": True,
         "gate": "open",
         "states": "in-step",
+        "behind": False,
     }
+    assert parse.worker_state(text[:-1] + ',"behind":{"late":false}}')["behind"] is True
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"instances": []}'])

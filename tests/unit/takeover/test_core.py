@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -344,3 +346,179 @@ def test_the_journal_hears_of_a_change_when_it_is_done_and_holds_nobody_up(tmp_p
     assert time.monotonic() - began < 5
     assert worker.changes == []
     os.close(worker.journal_fd)
+
+
+class Returning:
+    """A worker of a cluster with `preempt`, whose conntrackd is a script and whose clock is set by hand."""
+
+    def __init__(self, root: Path, **config: object) -> None:
+        self.now = 100.0
+        self.file = root / "behind"
+        self.ran: list[str] = []
+        given = {**CONFIG, "mode": "immediate", "behind_file": str(self.file), "state_file": str(root / "state.json")}
+        given.update(fifo=str(root / "fifo"), journal_fifo=str(root / "journal"), **config)
+        self.vips = ""
+        self.worker = takeover.Worker(given, self.run, lambda: self.now)
+        self.state = root / "state.json"
+
+    def run(self, argv: list[str], stdin: str, timeout: float) -> tuple[int, str]:
+        self.ran.append(" ".join(argv[:2]))
+        return 0, self.vips if argv[0] == "ip" else ""
+
+    def says(self, *lines: str) -> None:
+        """keepalived writes its states; the worker does what there is to do."""
+        for line in lines:
+            os.write(self.worker.fd, f"INSTANCE {line}\n".encode())
+        self.works()
+
+    def works(self) -> None:
+        self.worker.beat, self.worker.beaten = 0.001, 0.0
+        for _turn in range(8):
+            self.worker.turn()
+
+    def answers(self, code: int) -> None:
+        """The request for the states ends."""
+        if self.worker.request is None:
+            self.now += core.ASK_AFTER
+            self.works()
+        self.worker.request = subprocess.Popen(["sh", "-c", f"exit {code}"])
+        self.worker.request.wait()
+        self.works()
+
+    @property
+    def told(self) -> str:
+        return self.file.read_text().strip()
+
+    def journal(self) -> list[dict[str, object]]:
+        try:
+            return [json.loads(line) for line in os.read(self.worker.journal_fd, 65536).splitlines()]
+        except BlockingIOError:
+            return []
+
+
+EMPTY = "[]"
+SERVING = '[{"ifname": "eth1", "addr_info": [{"local": "192.0.2.1"}]}]'
+
+
+@pytest.fixture
+def returning(tmp_path: Path) -> Iterator[Returning]:
+    node = Returning(tmp_path, **{"await": ["sleep", "60"], "request": ["sleep", "60"]})
+    node.vips = EMPTY
+    yield node
+    node.worker.stop_request()
+    for fd in (node.worker.fd, node.worker.journal_fd):
+        if fd >= 0:
+            os.close(fd)
+
+
+def test_a_node_that_boots_takes_nothing_back_before_it_has_the_states(returning: Returning) -> None:
+    returning.worker.start()
+    # keepalived starts after this.
+    assert returning.told == str(core.LEAST)
+    returning.says(*BOTH_BACKUP)
+    assert returning.told == str(core.LEAST)
+    assert json.loads(returning.state.read_text())["behind"] == {"late": False}
+    returning.answers(2)
+    assert returning.told == str(core.LEAST)
+    returning.answers(0)
+    assert returning.told == "0"
+    assert json.loads(returning.state.read_text())["behind"] is None
+    returning.journal()
+    returning.now += 0.4
+    returning.says(*BOTH_MASTER)
+    # Not a peer that fell silent: it took back what it is preferred for.
+    assert [line["lifted"] for line in returning.journal()] == [returning.worker.lifted, returning.worker.lifted]
+
+
+def test_where_nobody_else_serves_it_does_not_wait(returning: Returning) -> None:
+    returning.worker.start()
+    returning.says(*BOTH_BACKUP)
+    returning.says(*BOTH_MASTER)
+    assert returning.told == "0"
+    assert returning.worker.lifted is None
+
+
+def test_who_gives_way_needs_new_states(returning: Returning) -> None:
+    returning.vips = SERVING
+    returning.worker.start()
+    assert returning.told == "0"
+    returning.says(*BOTH_MASTER)
+    returning.says('"ha0" FAULT 250', '"ha1" FAULT 250')
+    assert returning.told == str(core.LEAST)
+    returning.says(*BOTH_BACKUP)
+    assert returning.told == str(core.LEAST)
+    returning.answers(0)
+    assert returning.told == "0"
+
+
+def test_states_that_never_come_are_told_once_and_the_node_goes_on_waiting(returning: Returning) -> None:
+    returning.worker.start()
+    returning.says(*BOTH_BACKUP)
+    returning.answers(3)
+    returning.journal()
+    for _minute in range(3):
+        returning.now += takeover.LATE_S
+        returning.works()
+    assert [line for line in returning.journal() if "order" in line] == [
+        {"order": "behind", "seconds": takeover.LATE_S}
+    ]
+    assert returning.told == str(core.LEAST)
+    assert json.loads(returning.state.read_text())["behind"] == {"late": True}
+
+
+@pytest.mark.parametrize("changed", [{"behind_file": ""}, {"mode": "none"}])
+def test_who_has_nothing_to_wait_for_does_not(tmp_path: Path, changed: dict[str, object]) -> None:
+    node = Returning(tmp_path, **changed)
+    node.vips = EMPTY
+    node.worker.start()
+    assert not node.file.exists() or node.told == "0"
+    node.worker.stop_request()
+
+
+def test_a_worker_that_is_stopped_in_a_takeover_ends_it(returning: Returning) -> None:
+    """The next one finds the addresses, and takes the rest for done."""
+    returning.worker.start()
+    returning.says(*BOTH_BACKUP)
+    for line in BOTH_MASTER:
+        os.write(returning.worker.fd, f"INSTANCE {line}\n".encode())
+    returning.ran.clear()
+    returning.worker.leaving = True
+    returning.worker.stop_request()
+    returning.worker.last_words()
+    assert returning.ran == ["ipset restore", "conntrackd -R"]
+    assert json.loads(returning.state.read_text())["gate"] == "open"
+
+
+def test_a_signal_does_not_cut_a_step_in_half(tmp_path: Path) -> None:
+    """The worker as a process: SIGTERM arrives while it commits the states of its peer."""
+    program = tmp_path / "conntrackd"
+    commit = f"touch {tmp_path}/begun && sleep 1 && touch {tmp_path}/ended"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/ran\n[ "$3" = -c ] && {commit}\n')
+    program.chmod(0o755)
+    ipset = tmp_path / "ipset"
+    ipset.write_text(f"#!/bin/sh\ncat >> {tmp_path}/gate\n")
+    ipset.chmod(0o755)
+    config = {**CONFIG, "conntrackd": ["conntrackd", "-C", "x"], "await": ["true"], "request": ["true"], "realtime": 0}
+    config.update(fifo=str(tmp_path / "fifo"), state_file=str(tmp_path / "state.json"), wake_controller=False)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    with subprocess.Popen(
+        [sys.executable, takeover.__file__, str(tmp_path / "config.json")], env={**os.environ, "PATH": path}
+    ) as child:
+        _until((tmp_path / "state.json").exists)
+        with (tmp_path / "fifo").open("w", encoding="utf-8") as fifo:
+            fifo.write("".join(f"INSTANCE {line}\n" for line in BOTH_MASTER))
+        _until((tmp_path / "begun").exists)
+        child.terminate()
+        assert child.wait(20) == 0
+    ran = [line.split()[2] for line in (tmp_path / "ran").read_text().splitlines()]
+    assert (tmp_path / "ended").exists()
+    assert ran[-4:] == ["-c", "-f", "-R", "-B"]
+    assert "add linuxha_gate4" in (tmp_path / "gate").read_text()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -280,3 +280,86 @@ def test_the_command(config: dict[str, Any], tmp_path: Path, capsys: pytest.Capt
     assert show.main(["linuxha-journal", "release", "--config", str(path)]) == 0
     assert json.loads(os.read(fd, 1000))["order"] == "release"
     os.close(fd)
+
+
+def test_a_node_that_waits_for_its_states_is_written_down(config: dict[str, Any]) -> None:
+    service = journal.Journal(config)
+    service.start()
+    service.take(b'{"order": "behind", "seconds": 60.0}')
+    (line,) = service.store.read()
+    assert (line["cause"], line["from"]) == ("fault", line["to"])
+    assert "takes nothing back" in line["detail"]
+    os.close(service.fd)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(("lifted", "cause"), [(0.4, "priority"), (None, "peer_silent")])
+def test_who_waited_for_its_states_took_back(config: dict[str, Any], lifted: float | None, cause: str) -> None:
+    service = journal.Journal({**config, "topology": "keepalived"})
+    service.start()
+    now = time.monotonic()
+    line = {"group": "edge", "at": time.time(), "served_ms": 1.0, "old": "BACKUP", "new": "MASTER", "mono": now}
+    service.since["edge"] = now - 20
+    service.take(json.dumps({**line, "lifted": None if lifted is None else now - lifted}).encode())
+    service.work(float("inf"))
+    assert [item["cause"] for item in service.store.read()] == [cause]
+    os.close(service.fd)
+
+
+def test_a_pacemaker_that_hangs_does_not_keep_the_journal_from_its_start(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(argv: list[str], timeout: float) -> tuple[int, str]:
+        asked.append(argv[0])
+        return 124, ""
+
+    monkeypatch.setattr(evidence, "run", run)
+    service = journal.Journal({**config, "topology": "pacemaker"})
+    service.start()
+    assert asked == []
+    service.work(time.monotonic())
+    assert asked == ["attrd_updater"]
+    os.close(service.fd)
+
+
+class Endless:
+    """A socket on which something always waits."""
+
+    family = evidence.socket.AF_INET6
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def recv(self, size: int) -> bytes:
+        self.taken += 1
+        return bytes([0x31, 51, 0, 1, 0, 10, 0, 0])
+
+
+def test_what_comes_without_an_end_is_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence.select, "select", lambda *_unused: ([True], [], []))
+    flood = Endless()
+    farewells = evidence.Farewells([])
+    farewells.sockets, farewells.vrids = [flood], frozenset([51])
+    farewells.listen(7.0)
+    assert (flood.taken, farewells.heard_at) == (evidence.AT_ONCE, 7.0)
+    for watched in (evidence.Carriers([]), evidence.takeover_links.Links([], "")):
+        watched.socket = flood = Endless()
+        getattr(watched, "look", lambda now, links=watched: links.drain())(7.0)
+        assert flood.taken == evidence.AT_ONCE
+
+
+@pytest.mark.usefixtures("quiet")
+def test_without_preempt_nothing_is_held(config: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    service = journal.Journal({**config, "preempt": False})
+    service.start()
+    service.carriers.down = lambda since: ("eth1",)
+    for _flap in range(5):
+        tell(service, "MASTER", "FAULT")
+        tell(service, "FAULT", "BACKUP")
+        tell(service, "BACKUP", "MASTER")
+    said = capsys.readouterr().out
+    assert "ALARM" in said and "find out why" in said
+    assert "held until" not in said and "holds back" not in said
+    os.close(service.fd)

@@ -140,6 +140,29 @@ def test_check_writes_nothing_and_says_the_same(node: Node) -> None:
     assert node.files() == before
 
 
+def test_a_drain_of_somebody_else_outlives_a_switchover(node: Node) -> None:
+    """Among three nodes a switchover has everybody give way who would take before its target."""
+    drain = Path(node.config["drain_file"])
+    drain.write_text("1\n")
+    assert not node.order("drain", 60)["changed"]
+    node.up += 61
+    assert node.order("apply")["drained"]
+    assert node.order("ready")["drained"]
+    drain.write_text("0\n")
+    node.order("drain", 60)
+    assert not node.order("ready")["drained"]
+
+
+def test_a_drain_of_a_node_that_serves_in_its_maintenance_ends(node: Node) -> None:
+    node.config["takeover"] = "last_resort"
+    node.order("on", None, "disk", "")
+    node.heard = False
+    node.up = 1000.0
+    assert not node.order("apply")["drained"]
+    assert node.order("drain", 60)["drained"]
+    assert not node.order("ready")["drained"]
+
+
 def test_a_switchover_that_died_is_taken_back(node: Node) -> None:
     assert node.order("drain", 60)["drained"]
     assert node.timer() == "start"

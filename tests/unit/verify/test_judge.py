@@ -578,3 +578,28 @@ def test_config_sync_has_to_run_and_to_be_in_step(sync: dict[str, Any] | None, w
 
 def test_a_cluster_without_config_sync_is_not_asked_for_it() -> None:
     assert findings(pair(), expected()) == ()
+
+
+def test_a_table_that_grows_while_it_is_counted_is_no_difference() -> None:
+    """conntrackd counted between the two looks at the kernel's table."""
+    nodes = pair()
+    for before, after, fires in ((900, 2000, False), (2000, 900, False), (2000, 2100, True), (None, 2000, True)):
+        nodes["fw1"]["conntrack"].update(entries_before=before, entries=after)
+        assert any("are offered to the peers" in item.what for item in findings(nodes)) is fires
+
+
+@pytest.mark.parametrize(("preempt", "what"), [
+    (True, "held back after 5 moves in 600 s: it takes over only when no other can"),
+    (False, "the role of the node moved too often: 5 moves in 600 s"),
+])  # fmt: skip
+def test_only_a_preference_can_be_given_up(preempt: bool, what: str) -> None:
+    nodes = pair()
+    nodes["fw2"]["damping"] = {"moves": 5, "window_s": 600, "held": True, "problem": None}
+    (found,) = findings(nodes, expected(preempt=preempt))
+    assert what in found.what
+
+
+def test_a_node_that_waits_for_its_states_says_what_that_means() -> None:
+    nodes = pair()
+    nodes["fw2"]["worker"].update(states="unknown", behind=True)
+    assert "takes nothing back by preference" in findings(nodes)[0].what

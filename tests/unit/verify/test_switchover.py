@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 
 from ansible_collections.linuxha.firewall.plugins.action import cluster_switchover
-from ansible_collections.linuxha.firewall.plugins.module_utils._verify import Report, switchover
+from ansible_collections.linuxha.firewall.plugins.module_utils._verify import (
+    Expectation,
+    Report,
+    judge,
+    switchover,
+    takeovers,
+)
 from ansible_collections.linuxha.firewall.plugins.module_utils._verify.switchover import Move, Plan, Ways, Wish
 
 from .sample import VIPS, Nodes, expected, node, pair
 from .test_action import PLAN, answers
-from .test_judge import both, put
+from .test_judge import TABLE, both, put, shared
 
 MOVE = Move("edge", "fw1", "fw2")
 RANKS = Ways(priorities={"fw1": 250, "fw2": 100})
@@ -140,6 +146,40 @@ def test_with_preempt_a_move_away_does_not_last() -> None:
     assert decide(other, Wish(take="fw1"), ways).moves == (Move("edge", "fw2", "fw1"),)
 
 
+def test_where_the_preferred_node_is_away_a_move_lasts() -> None:
+    three = switchover.Expectation("edge", ["fw1", "fw2", "fw3"], VIPS, preempt=True)
+    ways = Ways({"edge": "fw1"}, {"fw1": 250, "fw2": 150, "fw3": 100})
+    nodes: Nodes = {"fw1": None, "fw2": node(True), "fw3": node(False)}
+    move = Move("edge", "fw2", "fw3")
+    assert switchover.plan(three, reports(nodes), Wish(drop="fw2"), ways).moves == (move,)
+    nodes["fw1"] = {**node(False), "maintenance": FLAG, "drained": True}
+    assert switchover.plan(three, reports(nodes), Wish(drop="fw2"), ways).moves == (move,)
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_a_switchover_refuses_where_status_says_no_and_nowhere_else(name: str) -> None:
+    nodes = pair()
+    TABLE[name][0](nodes)
+    given = reports(nodes)
+    found = takeovers(expected(), given, judge(expected(), given))["edge"]
+    if found.owner == "fw1":
+        assert bool(decide(nodes, Wish(take="fw2")).moves) is found.able
+
+
+def test_the_margin_of_a_majority_is_no_reason_against_a_planned_move() -> None:
+    """Status says no: with the death of the owner quorum would be lost. A move takes no node away."""
+    found = judge(*_two_of_three())
+    assert [item.unplanned for item in found if "next lost node" in item.what] == [True]
+    assert switchover.plan(*_two_of_three(), Wish(drop="fw1", group="left"), Ways()).moves
+
+
+def _two_of_three() -> tuple[Expectation, list[Report]]:
+    nodes, wanted = shared()
+    for info in nodes.values():
+        info["cluster"]["nodes"][2] = {**info["cluster"]["nodes"][2], "online": False}
+    return wanted, reports({**nodes, "fw3": None})
+
+
 class TestPacemaker:
     GROUPS = {"office": VIPS[:1], "shop": VIPS[1:]}  # noqa: RUF012 (a constant)
 
@@ -196,9 +236,12 @@ class TestPacemaker:
     @pytest.mark.parametrize(("change", "part"), [
         ({"fw3": {"standby": True}}, "is standby"),
         ({"fw3": {"online": False}}, "offline"),
-        ({"fw3": {"attributes": {"linuxha-links": "10000", "ping-out": "1"}}}, "linuxha-links is 10000 there"),
-        ({"fw3": {"attributes": {"linuxha-links": "20000"}}}, "ping-out is unknown there"),
-        ({"bans": [{"id": "cli-ban", "resource": "vips-office", "node": "fw3"}]}, "kept off the node by cli-ban"),
+        ({"fw3": {"attributes": {"linuxha-links": "10000", "ping-out": "1"}}}, "a carrier on fewer tracked networks"),
+        ({"fw3": {"attributes": {"linuxha-links": "20000"}}}, "does not know ping-out of the node"),
+        ({"fw3": {"attributes": {"linuxha-links": "20000", "ping-out": "0"}}}, "no host of the ping group out answers"),
+        ({"fw3": {"pending": True}}, "is pending"),
+        ({"bans": [{"id": "cli-ban-x", "resource": "vips-office", "node": "fw3"}]}, "kept off fw3 by cli-ban-x"),
+        ({"bans": [{"id": "cli-ban-x", "resource": "states-clone", "node": "fw3"}]}, "kept off fw3 by cli-ban-x"),
     ])  # fmt: skip
     def test_reasons(self, change: dict[str, Any], part: str) -> None:
         plan = self.decide(self.nodes(**change), Wish(take="fw3", group="office", force=True))

@@ -156,6 +156,12 @@ def test_what_is_no_reason(name: str) -> None:
     assert asked(nodes).able
 
 
+def test_an_owner_that_tells_nobody_of_new_connections() -> None:
+    nodes = pair()
+    nodes["fw1"]["conntrackd"] = {"problem": "not running"}
+    assert asked(nodes).why == ["fw2: fw1/conntrackd: no statistics: not running"]
+
+
 def test_a_node_that_does_not_answer() -> None:
     reports = [Report("fw1", None, "timed out"), Report("fw2", node(True))]
     found = takeovers(expected(), reports, judge(expected(), reports))["edge"]
@@ -234,6 +240,18 @@ def test_a_cable_less_than_the_owner_has() -> None:
     assert found.why == ["fw2: links: the node has a carrier on fewer tracked networks than another one"]
     told[1]["attributes"][LINKS] = "20000"
     assert pacemaker(put("fw1/cluster/nodes", told)).able
+
+
+@pytest.mark.parametrize(("value", "why"), [
+    ({"ping-out": "0"}, "fw2: ping: for Pacemaker no host of the ping group out answers the node, but others"),
+    ({}, "fw2: ping: Pacemaker does not know ping-out of the node"),
+    # The number of hosts that answer is not compared: one is enough.
+    ({"ping-out": "1"}, "fw2 is healthy and has the states"),
+])  # fmt: skip
+def test_neighbours_as_pacemaker_knows_them(value: dict[str, str], why: str) -> None:
+    first, second = cluster()["nodes"]
+    told = [{**first, "attributes": {"ping-out": "2"}}, {**second, "attributes": value}]
+    assert pacemaker(put("fw1/cluster/nodes", told)).why == [why]
 
 
 def test_a_device_that_does_not_vote() -> None:

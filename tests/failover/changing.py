@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,10 @@ def _edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
+def _on_dmz(number: int, content: dict[str, Any]) -> None:
+    content["firewall_node"]["addresses"]["dmz"] = [f"203.0.113.{number}", f"2001:db8:3::{number}"]
+
+
 def described(directory: Path, topology: str, *parts: str) -> Path:
     """The example inventory of a topology with more in it.
 
@@ -64,8 +71,7 @@ def described(directory: Path, topology: str, *parts: str) -> Path:
         _edit(group / "policy.yml", lambda content: content["firewall_policy"]["rules"].insert(0, RULE))
     if "network" in parts:
         for number, path in enumerate(sorted((inventory / "host_vars").glob("fw*.yml")), 130):
-            own = [f"203.0.113.{number}", f"2001:db8:3::{number}"]
-            _edit(path, lambda content, own=own: content["firewall_node"]["addresses"].update(dmz=own))
+            _edit(path, partial(_on_dmz, number))
     return inventory
 
 
@@ -81,11 +87,18 @@ class Changing:
 
     def site(self, *parts: str) -> Case:
         """The change to the example with these parts."""
-        name = "-".join(parts) or "example"
-        path = self.directory / name
+        lab = self._with(*parts)
+        return fault(f"to {'-'.join(parts) or 'example'}", lambda node: playbook.play(lab, "site", show=None))
+
+    def _with(self, *parts: str) -> Lab:
+        path = self.directory / ("-".join(parts) or "example")
         inventory = path if path.exists() else described(self.directory, self.topology, *parts)
-        lab = with_inventory(self.whole, inventory)
-        return fault(f"to {name}", lambda node: playbook.play(lab, "site", show=None))
+        return with_inventory(self.whole, inventory)
+
+    def said(self, *parts: str) -> str:
+        """What site in check mode says of the change to the example with these parts."""
+        text = playbook.play(self._with(*parts), "site", ["--check"], show=None).output
+        return text[text.index(f"cluster {self.pair.cluster.name}: what site would do") :]
 
     def observe(self, *cases: Case) -> list[Measured]:
         """Under traffic, with an eye on the owners of all addresses that come and go."""
@@ -135,6 +148,12 @@ def changing(name: str, topology: str, directory: Path) -> Iterator[Changing]:
         yield found
     finally:
         labs.down(name)
+
+
+def kinds(said: str) -> set[tuple[str, str, str]]:
+    """Node, daemon and class of each line of the table."""
+    found = (re.match(r" *(\S+) {2,}(\S+(?: \S+)*) {2,}(\S+(?: \S+)*)", line) for line in said.splitlines()[2:])
+    return {(match[1], match[2], match[3]) for match in takewhile(bool, found) if match}
 
 
 def restart(unit: str) -> Callable[[NodeHost], object]:

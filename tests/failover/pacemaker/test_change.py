@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.failover.changing import DMZ_VIPS, VIPS, Changing, changing, last_owners
+from tests.failover.changing import DMZ_VIPS, VIPS, Changing, changing, kinds, last_owners
 from tests.failover.live import NAME, fault, heal
 
 pytestmark = pytest.mark.full
@@ -28,6 +28,8 @@ def live(deployed_pair: Changing) -> Iterator[Changing]:
 
 
 def test_virtual_addresses_come_and_go(live: Changing) -> None:
+    said = live.said("vips")
+    assert ("fw1", "cib", "live") in kinds(said), said
     there, back = live.unnoticed(live.site("vips"), live.site())
     assert last_owners(there, VIPS) == {(live.pair.active().name,)}
     assert last_owners(back, VIPS) == {()}

@@ -24,14 +24,14 @@ REGISTERED = {
     "corosync": "__corosync_conf",
     "cib": "__pacemaker_change",
 }
-TAKEOVER = ("__takeover_programs", "__takeover_conf")
+TAKEOVER = {"its programs": "__takeover_programs", "takeover.json": "__takeover_conf", "its units": "__takeover_units"}
 SERVES = "firewall_pass_active"
 
 
 def found(variables: Mapping[str, Any]) -> dict[str, Any]:
     """The results of one node; what a topology has not is not there."""
     parts = {part: plain(variables[name]) for part, name in REGISTERED.items() if name in variables}
-    return {**parts, "takeover": [plain(variables[name]) for name in TAKEOVER if name in variables]}
+    return {**parts, "takeover": {part: plain(variables[name]) for part, name in TAKEOVER.items() if name in variables}}
 
 
 class ActionModule(ActionBase):

@@ -77,9 +77,9 @@ def _daemon(node: str, name: str, given: Any, restart: str) -> list[Row]:
 
 
 def _takeover(node: str, given: Any) -> list[Row]:
-    changed = [item for item in given or () if isinstance(item, Mapping) and item.get("changed")]
-    names = [str(item.get("dest") or item.get("path") or "its programs") for item in changed]
-    return [Row(node, "takeover worker", ASIDE, _short(names))] if changed else []
+    parts = given if isinstance(given, Mapping) else {}
+    names = [name for name, part in parts.items() if isinstance(part, Mapping) and part.get("changed")]
+    return [Row(node, "takeover worker", ASIDE, _short(names))] if names else []
 
 
 def _corosync(node: str, given: Any) -> list[Row]:

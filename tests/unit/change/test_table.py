@@ -31,12 +31,10 @@ RESTART = {"kind": "restart", "lines": [], "older": ["LimitRTPRIO: 0 -> infinity
         # A move of the addresses would not be less than that.
         ({"conntrackd": {**RESTART, "older": [], "lines": ["+ x"]}}, True, [("conntrackd", "resync", "+ x")]),
         ({"conntrackd": {"skipped": True}}, True, []),
-        (
-            {"takeover": [{"changed": False}, {"changed": True, "dest": "/etc/linuxha/takeover.json"}]},
-            True,
-            [("takeover worker", "aside", "/etc/linuxha/takeover.json")],
-        ),
-        ({"takeover": [{"changed": True, "results": []}]}, True, [("takeover worker", "aside", "its programs")]),
+        ({"takeover": {"its programs": {"changed": False}, "takeover.json": {"changed": True}}}, True, [
+            ("takeover worker", "aside", "takeover.json")]),
+        ({"takeover": {"its programs": {"changed": True, "results": []}, "takeover.json": {"skipped": True}}}, True, [
+            ("takeover worker", "aside", "its programs")]),
         ({"corosync": {"needs": "nothing", "changes": []}}, True, []),
         ({"corosync": {"needs": "reload", "changes": ["totem.token: 1 -> 2"]}}, True, [
             ("corosync", "reload", "totem.token: 1 -> 2")]),

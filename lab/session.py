@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .cases import Case
@@ -61,14 +61,17 @@ class Session:
         pair: the cluster.
         flows: how many TCP connections to hold through all faults.
         seed: of the random moment of each fault.
+        more_vips: by network, addresses beside those of the cluster that are asked for their owner.
     """
 
-    def __init__(self, pair: Pair, flows: int, seed: int) -> None:
+    def __init__(self, pair: Pair, flows: int, seed: int, more_vips: Mapping[str, Sequence[str]] | None = None) -> None:
         self.pair = pair
         self.faults = Faults(pair.lab)
         self.plan = traffic_plans(pair.lab.clusters)[pair.cluster.name].require()
         self._random = random.Random(seed)
         vips = {network.name: [str(vip.address) for vip in network.vips] for network in pair.cluster.networks}
+        for network, addresses in (more_vips or {}).items():
+            vips[network] = [*vips.get(network, []), *addresses]
         self.blackout = Blackout(pair.probes, self.plan.streams)
         self.owners = Owners(pair.probes, vips)
         self.leaks = Leaks(pair.probes, self.plan.canaries)

@@ -117,7 +117,9 @@ info:
       description: The maintenance in force, with C(since), C(until), C(reason) and C(by); null without.
       type: dict
     units:
-      description: By name C(load), C(active), C(sub), C(enabled), C(result) and C(restarts).
+      description:
+        - By name C(load), C(active), C(sub), C(enabled), C(result), C(restarts), and C(older), settings that only a
+          restart would bring, as they are and as they should be.
       type: dict
     conntrackd:
       description:

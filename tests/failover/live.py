@@ -81,9 +81,11 @@ def fault(
     return Case(name, act, back, moves, undo_name)
 
 
-def observe(pair: Pair, cases: Sequence[Case], flows: int) -> list[Measured]:
+def observe(
+    pair: Pair, cases: Sequence[Case], flows: int, more_vips: Mapping[str, Sequence[str]] | None = None
+) -> list[Measured]:
     """One session of traffic: these faults, one after the other."""
-    session = Session(pair, flows, random.SystemRandom().randrange(2**32))
+    session = Session(pair, flows, random.SystemRandom().randrange(2**32), more_vips)
     try:
         session.start()
         for case in cases:

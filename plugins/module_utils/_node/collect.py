@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
+from .._change.classify import older, started_with
 from .._cib import ready
 from .._gateway import Run
 from .._pacemaker.programs import PacemakerError, Programs
@@ -44,7 +45,7 @@ def collect(question: Question, run: Run, read: Read, kernel: str) -> dict[str, 
         "worker": _worker(question, read),
         "drained": (read(question.drain_file) or "0").strip() not in ("", "0"),
         "maintenance": parse.maintenance(read(question.maintenance_file)),
-        "units": _units(question, run),
+        "units": _units(question, run, read),
         "conntrackd": daemon,
         "cluster": _cluster(question, run),
         "device": _device(question, run),
@@ -86,13 +87,19 @@ def _worker(question: Question, read: Read) -> dict[str, Any]:
         return {"instances": {}, "active": None, "gate": "unknown", "states": "unknown", "problem": str(error)}
 
 
-def _units(question: Question, run: Run) -> dict[str, Any]:
+def _units(question: Question, run: Run, read: Read) -> dict[str, Any]:
     if not question.units:
         return {}
-    answer = run(["systemctl", "show", f"--property={','.join(parse.UNIT_PROPERTIES)}", "--", *question.units])
+    properties = ",".join((*parse.UNIT_PROPERTIES, "MainPID", "Environment"))
+    answer = run(["systemctl", "show", f"--property={properties}", "--", *question.units])
     if not answer.ok:
         raise parse.Unreadable(f"systemctl show: {answer.reason}")
-    return parse.units(answer.stdout, question.units)
+    found = parse.units(answer.stdout, question.units)
+    for unit, (pid, planned) in parse.processes(answer.stdout, question.units).items():
+        text = read(f"/proc/{pid}/environ") if pid and planned is not None else None
+        running = None if text is None else started_with(text.encode("utf-8", "replace"))
+        found[unit]["older"] = older(running, planned or [])
+    return found
 
 
 def _conntrackd(question: Question, run: Run) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
+from .._change.classify import started_with
+
 
 class Unreadable(ValueError):
     """Output that is not what the program promises, with the reason in one line."""
@@ -92,6 +94,19 @@ def units(text: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         }
         for name, block in zip(names, blocks)
     }
+
+
+def processes(text: str, names: Sequence[str]) -> dict[str, tuple[str, Optional[list[str]]]]:
+    """Of the same answer the main process of each unit, and what the unit starts it with."""
+    found: dict[str, tuple[str, Optional[list[str]]]] = {}
+    for name, paragraph in zip(names, text.strip().split("\n\n")):
+        block = dict(line.partition("=")[::2] for line in paragraph.splitlines())
+        pid = block.get("MainPID", "0")
+        # Quoted like words of a shell where they have blanks, which ours have not.
+        words = block.get("Environment", "").split()
+        planned = started_with("\0".join(words).encode())
+        found[name] = (pid if pid.isdigit() and pid != "0" else "", planned)
+    return found
 
 
 def packages(text: str) -> dict[str, str]:

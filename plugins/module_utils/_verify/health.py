@@ -36,6 +36,14 @@ def check_node(cluster: str, node: str, info: Mapping[str, Any]) -> Iterator[Fin
                 "Run the site playbook again.",
                 WARNING,
             )
+        if unit.get("older"):
+            yield Finding(
+                f"{path}/{name}",
+                f"it runs on settings older than its files: {'; '.join(unit['older'])}",
+                "started since they changed",
+                "Run the site playbook: it restarts the node after the addresses have moved away (firewall_restart).",
+                WARNING,
+            )
     yield from _rules(f"{path}/rules", info["rules"], here)
     off = sorted(family for family, on in info["forwarding"].items() if not on)
     if off:

@@ -16,6 +16,9 @@ from typing import List, Optional, Sequence
 
 RTMGRP_LINK = 1
 WORTH = 10_000  # of a carrier
+# What is lost counts, not what there is: while a network is added, one node watches it before the others do, and if its
+# carrier came on top, that node would be the better one for a moment, and take the addresses.
+ALL = 10 * WORTH
 RETRY_S = 5.0
 AT_ONCE = 256  # reports that are taken in one turn
 ROOT = "/sys/class/net"
@@ -30,8 +33,8 @@ def carrier(interface: str, root: str = ROOT) -> bool:
 
 
 def score(interfaces: Sequence[str], root: str = ROOT) -> int:
-    """What the attribute should say."""
-    return WORTH * sum(carrier(interface, root) for interface in interfaces)
+    """What the attribute should say: never below 0, for a node with a score below 0 may not serve at all."""
+    return max(0, ALL - WORTH * sum(not carrier(interface, root) for interface in interfaces))
 
 
 class Links:

@@ -170,3 +170,20 @@ def test_a_maintenance(text: str | None, wanted: str | None) -> None:
         # What cannot be read is a maintenance too: the node is away.
         assert set(info["maintenance"]) == {"since", "until", "reason", "by"}
         assert wanted is None or wanted in info["maintenance"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("process", "older"),
+    [
+        ("LINUXHA_STARTED_WITH=LimitRTPRIO=0\0", ["LimitRTPRIO: 0 -> infinity"]),
+        ("LINUXHA_STARTED_WITH=LimitRTPRIO=infinity\0", []),
+        ("PATH=/bin\0", []),
+        (None, []),
+    ],
+)
+def test_a_daemon_that_was_started_with_other_settings(process: str | None, older: list[str]) -> None:
+    first, _blank, rest = UNITS.partition("\n\n")
+    shown = f"{first}\nMainPID=77\nEnvironment=LINUXHA_STARTED_WITH=LimitRTPRIO=infinity\n\n{rest}"
+    info = ask({"systemctl": Answer(0, shown)}, {"/proc/77/environ": process} if process else {})
+    assert info["units"]["keepalived.service"]["older"] == older
+    assert info["units"]["nosuch.service"]["older"] == []

@@ -24,7 +24,15 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("interfaces", "wanted"),
-    [([], 0), (["eth1", "eth2"], 20000), (["eth1", "eth3"], 10000), (["eth3", "missing"], 0)],
+    [
+        ([], 100_000),
+        (["eth1"], 100_000),
+        # One network more is no reason to move: the node that learns of it first is not the better one.
+        (["eth1", "eth2"], 100_000),
+        (["eth1", "eth3"], 90_000),
+        (["eth3", "missing"], 80_000),
+        (["eth1", *[f"missing{number}" for number in range(12)]], 0),
+    ],
 )
 def test_score(root: Path, interfaces: list[str], wanted: int) -> None:
     assert links.score(interfaces, str(root)) == wanted
@@ -55,11 +63,11 @@ def test_only_a_change_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
     settle(watched, 1.0)
     (root / "eth2" / "carrier").write_text("0\n")
     settle(watched, 2.0)
-    assert told == [20000, 10000]
+    assert told == [100_000, 90_000]
     assert watched.wait(2.0) is None
     watched.again()
     settle(watched, 3.0)
-    assert told == [20000, 10000, 10000]
+    assert told == [100_000, 90_000, 90_000]
 
 
 def test_a_failure_is_tried_again_later(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +77,9 @@ def test_a_failure_is_tried_again_later(root: Path, monkeypatch: pytest.MonkeyPa
     assert watched.turn(0.1) == "attrd_updater: exit 1"
     assert watched.wait(0.1) == pytest.approx(links.RETRY_S)
     watched.turn(1.0)
-    assert told == [20000]
+    assert told == [100_000]
     watched.turn(0.2 + links.RETRY_S)
-    assert told == [20000, 20000]
+    assert told == [100_000, 100_000]
     watched.running.wait()
 
 

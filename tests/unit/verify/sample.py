@@ -34,6 +34,7 @@ def node(owner: bool, immediate: bool = True) -> Nodes:
                 "enabled": "enabled",
                 "result": "success",
                 "restarts": 0,
+                "older": [],
             }
         },
         "conntrackd": {

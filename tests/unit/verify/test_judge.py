@@ -64,6 +64,13 @@ TABLE = {
         True,
     ),
     "duplicate address": (put("fw1/duplicate", VIPS[1:]), "edge/fw1", "another host answers", "error", False),
+    "older settings": (
+        put("fw2/units/keepalived.service/older", ["LimitRTPRIO: 0 -> infinity"]),
+        "edge/fw2/keepalived.service",
+        "older than its files",
+        "warning",
+        False,
+    ),
     "worker dead": (put("fw2/worker/problem", "no state"), "edge/fw2/keepalived", "no state", "error", True),
     "worker restarted": (put("fw2/worker/instances", {}), "edge/fw2/keepalived", "not heard of edge", "info", False),
     "fault": (put(f"fw2/{INSTANCE}", "FAULT"), "edge/fw2/keepalived", "instance edge is in state FAULT", "error", True),

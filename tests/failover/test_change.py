@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: (c) 2026 linuxha.firewall contributors
+"""Changes of a live pair under keepalived: addresses and networks come and go, and nobody notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab import playbook
+from lab.hosts import NodeHost
+from tests.failover.changing import DMZ_VIPS, VIPS, Changing, changing, kinds, last_owners, restart
+from tests.failover.live import NAME, fault, heal
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture(scope="module")
+def deployed_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changing]:
+    with changing(f"{NAME}-change", "keepalived", tmp_path_factory.mktemp("change")) as found:
+        yield found
+
+
+@pytest.fixture
+def live(deployed_pair: Changing) -> Iterator[Changing]:
+    deployed_pair.pair.wait_steady()
+    yield deployed_pair
+    heal(deployed_pair.pair)
+
+
+def test_virtual_addresses_come_and_go(live: Changing) -> None:
+    said = live.said("vips")
+    assert {(name, "keepalived", "reload") for name in live.pair.nodes} <= kinds(said), said
+    there, back = live.unnoticed(live.site("vips"), live.site())
+    assert last_owners(there, VIPS) == {(live.pair.active().name,)}
+    assert last_owners(back, VIPS) == {()}
+
+
+def test_a_network_comes_and_goes(live: Changing) -> None:
+    there, back = live.unnoticed(live.site("network"), live.site())
+    assert last_owners(there, DMZ_VIPS) == {(live.pair.active().name,)}
+    assert last_owners(back, DMZ_VIPS) == {()}
+
+
+def test_a_restart_instead_of_a_reload_is_noticed(live: Changing) -> None:
+    """The control: what the roles do not do moves the addresses, and the instruments of this file see it."""
+    before, active = live.moves(), live.pair.active().name
+    (measured,) = live.observe(fault("restart", restart("keepalived"), moves=True))
+    assert measured.owners.changes > 0
+    assert live.pair.wait_steady().name != active
+    assert live.moves() != before
+
+
+DROP_IN = "/etc/systemd/system/keepalived.service.d/linuxha.conf"
+
+
+def start_with_less(node: NodeHost) -> None:
+    """A keepalived that was started with other limits than those that are planned."""
+    node.exec("sed", "-i", "s/LimitRTPRIO=infinity/LimitRTPRIO=99/", DROP_IN)
+    node.exec("systemctl", "daemon-reload")
+    node.exec("systemctl", "restart", "keepalived")
+
+
+def test_what_only_a_start_takes_over_costs_one_move(live: Changing) -> None:
+    """Standby first, then the addresses move, then the other; and without leave nothing of that."""
+    pair, example = live.pair, live.example
+    start_with_less(pair.standby())
+    pair.wait_steady()
+    first = pair.active()
+    start_with_less(first)
+    active = pair.wait_steady()
+    assert active.name != first.name
+
+    said = playbook.play(example, "site", ["-e", "firewall_restart=never"], show=None).output
+    assert kinds(said[said.index("what site did") :]) >= {
+        (active.name, "keepalived", "switchover, then restart"),
+        (first.name, "keepalived", "restart"),
+    }
+    assert "older than its files" in playbook.play(example, "verify", show=None).output
+    before = live.moves()
+    (measured,) = live.observe(fault("restart", lambda node: playbook.play(example, "site", show=None), moves=True))
+
+    assert measured.window.flows is not None
+    assert (measured.window.flows.survived, measured.window.flows.resets) == (200, 0)
+    assert (measured.owners.changes, measured.blackout.lost_packets) == (1, 0), measured.blackout
+    assert pair.wait_steady().name == first.name
+    assert {name: len(lines) - len(before[name]) for name, lines in live.moves().items()} == dict.fromkeys(before, 1)
+    assert "older than its files" not in playbook.play(example, "verify", show=None).output

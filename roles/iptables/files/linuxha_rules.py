@@ -150,7 +150,7 @@ def meanwhile(pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: 
     try:
         return pool.submit(function, *arguments)
     except RuntimeError as error:
-        raise RulesError(f"cannot read the rules of the kernel: {error}") from error
+        raise RulesError(f"cannot start a thread: {error}") from error
 
 
 def fingerprint(text: str) -> str:
@@ -378,34 +378,31 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
     Path(name).replace(path)
 
 
-def load_texts(texts: dict[str, str], loaded: Callable[[str], None] = lambda _part: None) -> set[str]:
-    """Returns the names of the sets that are needed now. `loaded` hears of the sets and of each family."""
-    needed = load_sets(texts["ipsets"])
-    loaded("ipsets")
-    for family in FAMILIES:
+def restore_all(texts: dict[str, str], pool: ThreadPoolExecutor, then: Callable[[str], T]) -> dict[str, Future[T]]:
+    """Load both families at once, and do something with each as soon as it is loaded.
+
+    Each is a transaction of its own. The kernel refuses the one that began before the other was committed, and
+    iptables-restore sends that again by itself (ERESTART in nft_action of iptables/nft.c); the legacy backend waits
+    for its lock.
+    """
+
+    def one(family: str) -> T:
         restore(family, texts[f"rules.{SUFFIX[family]}"])
-        loaded(family)
-    return needed
+        return then(family)
+
+    return {family: meanwhile(pool, one, family) for family in FAMILIES}
 
 
 def load_and_tell(texts: dict[str, str], shared: bool) -> dict[str, str]:
-    """Load, and say what the kernel holds then: what is loaded is printed while the next part is."""
-    held: dict[str, Future[str]] = {}
-    sets: list[Future[dict[str, set[str]]]] = []
-
-    def loaded(part: str) -> None:
-        if part in FAMILIES:
-            held[part] = meanwhile(pool, saved, part, shared)
-        else:
-            sets.append(meanwhile(pool, own_sets))
-
+    """Load, and say what the kernel holds then. An error comes when both families are done, one way or the other."""
+    needed = load_sets(texts["ipsets"])
     with ThreadPoolExecutor() as pool:
-        forget_sets(load_texts(texts, loaded))
-        left = own_names()
-        return fingerprints_of(
-            {family: text.result() for family, text in held.items()},
-            {name: members for name, members in sets[0].result().items() if name in left},
-        )
+        families = restore_all(texts, pool, lambda family: saved(family, shared))
+        sets = meanwhile(pool, own_sets)
+        held = {family: text.result() for family, text in families.items()}
+    forget_sets(needed)
+    left = own_names()
+    return fingerprints_of(held, {name: members for name, members in sets.result().items() if name in left})
 
 
 def intact(state: dict[str, Any]) -> bool:
@@ -527,7 +524,10 @@ def check_here(directory: Path, outside: str) -> None:
     if namespace() == outside:
         raise RulesError("check-here is meant for a network namespace of its own")
     texts = read(directory)
-    load_texts(texts)
+    load_sets(texts["ipsets"])
+    with ThreadPoolExecutor() as pool:
+        for loaded in restore_all(texts, pool, str).values():
+            loaded.result()
     for family, suffix in SUFFIX.items():
         restore(family, texts[f"closed.{suffix}"])
 

@@ -62,8 +62,8 @@ _CAPABILITIES = [
     "BPF",
     "CHECKPOINT_RESTORE",
 ]
-# A container that wants to reboot just ends, as one that wants to be off. What systemd would do with the power is told in
-# this file on the node's disk, as the last thing of its life.
+# A container that wants to reboot just ends, as one that wants to be off. What systemd would do with the power is told
+# in this file on the node's disk, as the last thing of its life.
 POWER_ORDER = "lab-power"
 # A node must not change the clock, the kernel or the power state of the machine that carries the lab.
 _WITHHELD = {"SYS_TIME", "SYS_BOOT", "SYS_MODULE", "SYS_RAWIO"}
@@ -165,7 +165,7 @@ class Container:
         inside(self._holder, ["sh", "-c", script, "sh", str(target), f"{mode:o}"], stdin=text)
 
     def power_order(self) -> str:
-        """What a node that shut down wants of its power: `reboot`, `poweroff`, `halt` or nothing (systemd-shutdown(8))."""
+        """What a node that shut down wants of its power, as systemd-shutdown(8) names it: `reboot`, `poweroff`."""
         try:
             return self._order.read_text().strip()
         except OSError:

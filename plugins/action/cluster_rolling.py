@@ -141,14 +141,15 @@ class ActionModule(ActionBase):
                 display.display(f"cluster {expectation.name} waits: " + "; ".join(missing))
             time.sleep(args["delay"])
         own = next((report.info for report in reports if report.node == node), None)
-        # A node that serves has to go on; one that does not answer, or has no manager, cannot be told anything.
+        # One that does not answer, or has no manager, cannot be told anything.
         told = own is not None and not (own.get("cluster") or {}).get("problem")
+        stays = rolling.serves(expectation, reports, node) or not rolling.at_fault(expectation, reports, node)
         return {
             "reached": not missing,
             "missing": missing,
             "again": again,
             "attempts_left": max(0, args["attempts_left"] - 1),
-            "withdraw": told and not rolling.serves(expectation, reports, node),
+            "withdraw": told and not stays,
         }
 
     @staticmethod

@@ -144,7 +144,7 @@ attempts_left:
   returned: with the steps sound and ready
   type: int
 withdraw:
-  description: Whether the node can, and may, be told to keep away; one that serves meanwhile may not.
+  description: Whether the node can, and should, be told to keep away; not where it serves, or the others are what is ill.
   returned: with the steps sound and ready
   type: bool
 moves:

@@ -142,6 +142,14 @@ def unsound(expectation: Expectation, reports: Iterable[Report], node: str, rebo
     return missing
 
 
+def at_fault(expectation: Expectation, reports: Iterable[Report], node: str) -> bool:
+    """Whether anything is wrong with the node itself: if it is the others that are ill, it may have to take over soon."""
+    return any(
+        item.severity == ERROR and (node in item.keeps or item.path.split("/")[1:2] == [node])
+        for item in judge(expectation, reports)
+    )
+
+
 def unready(expectation: Expectation, reports: Iterable[Report], node: str, preferred: Mapping[str, str]) -> list[str]:
     """What is missing until the cluster is as good as before the node's turn, and the node able to take over.
 

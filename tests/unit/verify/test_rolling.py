@@ -350,6 +350,12 @@ def test_who_serves_or_cannot_be_told_is_not_withdrawn(monkeypatch: pytest.Monke
     nodes = {"fw1": node(False), "fw2": node(True)}
     stop("fw1")(nodes)
     assert not act(monkeypatch, nodes, step="ready", node="fw2")["withdraw"]
+    nodes = pair()
+    stop("fw1")(nodes)
+    result = act(monkeypatch, nodes, step="ready", node="fw2")
+    assert (result["reached"], result["withdraw"]) == (False, False), "it may be needed soon"
+    stop("fw2")(nodes)
+    assert act(monkeypatch, nodes, step="ready", node="fw2")["withdraw"]
     nodes = clustered()
     nodes["fw2"]["cluster"]["problem"] = "crm_mon: no cluster"
     assert not act(monkeypatch, nodes, step="ready", node="fw2")["withdraw"]

@@ -144,7 +144,7 @@ attempts_left:
   returned: with the steps sound and ready
   type: int
 withdraw:
-  description: Whether the node can, and should, be told to keep away; not where it serves, or the others are what is ill.
+  description: Whether the node can, and should, be told to keep away. Not where it serves, or where others are ill.
   returned: with the steps sound and ready
   type: bool
 moves:

@@ -143,7 +143,7 @@ def unsound(expectation: Expectation, reports: Iterable[Report], node: str, rebo
 
 
 def at_fault(expectation: Expectation, reports: Iterable[Report], node: str) -> bool:
-    """Whether anything is wrong with the node itself: if it is the others that are ill, it may have to take over soon."""
+    """Whether anything is wrong with the node itself. If it is the others that are ill, it may have to take over."""
     return any(
         item.severity == ERROR and (node in item.keeps or item.path.split("/")[1:2] == [node])
         for item in judge(expectation, reports)

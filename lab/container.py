@@ -62,6 +62,9 @@ _CAPABILITIES = [
     "BPF",
     "CHECKPOINT_RESTORE",
 ]
+# A container that wants to reboot just ends, as one that wants to be off. What systemd would do with the power is told
+# in this file on the node's disk, as the last thing of its life.
+POWER_ORDER = "lab-power"
 # A node must not change the clock, the kernel or the power state of the machine that carries the lab.
 _WITHHELD = {"SYS_TIME", "SYS_BOOT", "SYS_MODULE", "SYS_RAWIO"}
 
@@ -136,6 +139,7 @@ class Container:
         self._runtime = runtime
         self._cgroup = cgroup
         self.root = disk / "root"
+        self._order = disk / "upper" / POWER_ORDER
         self.lock = runtime / f"power-{name}.lock"
 
     def _crun(self, *argv: str, check: bool = True) -> str:
@@ -160,8 +164,16 @@ class Container:
         script = 'umask 077; mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
         inside(self._holder, ["sh", "-c", script, "sh", str(target), f"{mode:o}"], stdin=text)
 
+    def power_order(self) -> str:
+        """What a node that shut down wants of its power, as systemd-shutdown(8) names it: `reboot`, `poweroff`."""
+        try:
+            return self._order.read_text().strip()
+        except OSError:
+            return ""
+
     def boot(self, netns: str) -> None:
         """Start systemd in the given network namespace."""
+        inside(self._holder, ["rm", "-f", str(self.root / POWER_ORDER)])
         bundle = self._runtime / "bundles" / self.name
         bundle.mkdir(parents=True, exist_ok=True)
         config = oci_config(self.name, self.root, Path("/run/netns") / netns, f"{self._cgroup}/{self.name}")

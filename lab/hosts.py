@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.linuxha.firewall.plugins.module_utils import _model as model
 
 from . import image, paths
-from .container import Container
+from .container import POWER_ORDER, Container
 from .namespace import Holder, inside
 from .plan import NodePlan, Port, ProbePlan
 from .run import LabError
@@ -130,6 +130,7 @@ class NodeHost(Host):
         # Part of the machine, as a management board is: no role installs it.
         # The interpreter is named here: ansible-test wants no such line in files of a collection.
         write("/usr/sbin/fence_lab", "#!/usr/bin/python3\n" + _FENCE_AGENT.read_text(), 0o755)
+        write("/usr/lib/systemd/system-shutdown/lab", f'#!/bin/sh\necho "$1" > /{POWER_ORDER}\n', 0o755)
 
     def _interfaces(self) -> str:
         text = "auto lo\niface lo inet loopback\n"
@@ -213,14 +214,22 @@ class NodeHost(Host):
 
     def powered(self) -> bool:
         """False after a power cut, and while nothing of the node runs."""
+        return self.container.running() and not self._cut_off()
+
+    def _cut_off(self) -> bool:
         found = json.loads(inside(self.holder, ["nft", "--json", "list", "set", "bridge", "faults", "unpowered"]))
         dark = {name for item in found["nftables"] for name in item.get("set", {}).get("elem", ())}
-        return self.container.running() and not dark & {port.switch_end for port in self.plan.ports}
+        return bool(dark & {port.switch_end for port in self.plan.ports})
 
     def power_off(self) -> None:
         """Kill all processes at once and take the network namespace away: nothing of the node is left but its disk."""
         self.container.destroy()
         self.remove_namespace(self.plan.ports)
+
+    def wants_boot(self) -> bool:
+        """True when the node has shut down in order to reboot, and nobody has started it since."""
+        ended = self.container.power_order() == "reboot" and self.container.status() == "stopped"
+        return ended and not self._cut_off()
 
     def reboot(self) -> None:
         """Lose power and start again; returns when the node has booted."""

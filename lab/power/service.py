@@ -25,6 +25,8 @@ from .protocol import LOG, MAX_LINE, MODES, PORT, SOCKET
 Answer = Callable[[str], None]
 # Fences come in storms; the default of 5 refuses some of ten requests at once (seen).
 BACKLOG = 128
+# How long the firmware of a machine would take is nobody's matter here.
+LOOK_S = 0.2
 
 
 class Log:
@@ -91,6 +93,17 @@ class Service:
                 answer(f"error no node {name}; there is {', '.join(self.nodes)}")
             case _:
                 answer("error the requests are: off NODE, on NODE, reboot NODE, status NODE, list")
+
+    def watch(self) -> None:
+        """For ever: a node that reboots by itself comes back."""
+        while True:
+            time.sleep(LOOK_S)
+            for node in self.nodes.values():
+                try:
+                    if supply.again(node):
+                        self.log.write("on", node=node.name)
+                except (LabError, RuntimeError, OSError) as problem:
+                    self.log.write("lost", node=node.name, reason=str(problem))
 
     def _state(self, node: NodeHost) -> str:
         return "on" if node.powered() else "off"
@@ -170,6 +183,7 @@ def main() -> None:
     servers.append(_Unix(str(runtime / SOCKET), inside))
     (runtime / SOCKET).chmod(0o600)
     threads = [threading.Thread(target=server.serve_forever, args=(3600,)) for server in servers]
+    threads.append(threading.Thread(target=served.watch))
     for thread in threads:
         thread.start()
     for thread in threads:

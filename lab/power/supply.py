@@ -33,3 +33,15 @@ def on(node: NodeHost) -> None:
         if not node.powered():
             node.power_off()
             node.boot()
+
+
+def again(node: NodeHost) -> bool:
+    """Boot a node that has shut down in order to reboot, as the firmware of a machine does; whether it was so."""
+    if not node.wants_boot():
+        return False
+    with switch(node):
+        wants = node.wants_boot()
+        if wants:
+            node.power_off()
+            node.boot()
+    return wants

@@ -87,6 +87,24 @@ def test_off_is_off_and_on_is_a_new_boot(lab: labs.Lab) -> None:
     assert reaches(lab, "fw2")
 
 
+def test_a_node_that_reboots_comes_back_and_one_that_shuts_down_does_not(lab: labs.Lab) -> None:
+    node, before = lab.nodes["fw2"], boot_id(lab, "fw2")
+    start = time.time_ns()
+    node.exec("systemctl", "reboot")
+    wait(lambda: any((item.node, item.state) == ("fw2", "on") for item in lab.power.switched(start)), 60)
+    node.wait_booted()
+    assert boot_id(lab, "fw2") != before
+    assert reaches(lab, "fw2")
+
+    start = time.time_ns()
+    node.exec("systemctl", "poweroff")
+    wait(lambda: not node.container.running(), 60)
+    time.sleep(2)
+    assert lab.power.switched(start) == []
+    assert agent(lab, "on") == (0, "")
+    node.wait_booted()
+
+
 def test_a_cut_cable_stays_cut_through_a_reboot(lab: labs.Lab) -> None:
     faults = Faults(lab)
     faults.cut(lab.nodes["fw2"], ["mgmt"])

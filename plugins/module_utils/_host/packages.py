@@ -14,6 +14,8 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._host import Resu
 LISTS = Path("/var/lib/apt/lists")
 # systemctl then works on files alone: units are enabled, nothing is started, stopped or reloaded.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "SYSTEMD_OFFLINE": "1", "NEEDRESTART_SUSPEND": "1"}
+# What an administrator or a role wrote stays.
+KEEP = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
 
 
 def missing(wanted: Sequence[str], listing: str) -> list[str]:
@@ -32,6 +34,10 @@ def lists_stale(valid: int, lists: Path = LISTS, now: float | None = None) -> bo
         return True
 
 
+def apt_get(lock_timeout: int) -> list[str]:
+    return ["apt-get", "-o", f"DPkg::Lock::Timeout={lock_timeout}", "--quiet=2"]
+
+
 def install(params: Mapping[str, Any], run: Runner, check_mode: bool) -> Result:
     wanted = list(params["name"])
     # dpkg-query fails when it does not know one of the names; what it printed of the others counts.
@@ -45,23 +51,22 @@ def install(params: Mapping[str, Any], run: Runner, check_mode: bool) -> Result:
     }
     if not todo or check_mode:
         return result
-    apt = ["apt-get", "-o", f"DPkg::Lock::Timeout={int(params['lock_timeout'])}", "--quiet=2"]
+    apt = apt_get(int(params["lock_timeout"]))
     if lists_stale(int(params["cache_valid_time"])):
         rc, out, err = run([*apt, "update"], environ_update=ENVIRONMENT)
         if rc != 0:
-            return _failed("the package lists cannot be fetched", out, err)
-    keep = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
-    rc, out, err = run([*apt, *keep, "--yes", "--no-install-recommends", "install", *todo], environ_update=ENVIRONMENT)
+            return failed("the package lists cannot be fetched", out, err)
+    rc, out, err = run([*apt, *KEEP, "--yes", "--no-install-recommends", "install", *todo], environ_update=ENVIRONMENT)
     if rc != 0:
-        return _failed(f"{', '.join(todo)} cannot be installed", out, err)
+        return failed(f"{', '.join(todo)} cannot be installed", out, err)
     # The new units were written while systemctl was not talking to the manager.
     if Path("/run/systemd/system").is_dir():
         rc, out, err = run(["systemctl", "daemon-reload"])
         if rc != 0:
-            return _failed("systemd does not reload its units", out, err)
+            return failed("systemd does not reload its units", out, err)
     return result
 
 
-def _failed(what: str, out: str, err: str) -> Result:
+def failed(what: str, out: str, err: str) -> Result:
     tail = " / ".join([line for line in (out + "\n" + err).splitlines() if line.strip()][-5:])
     return {"msg": f"{what}: {tail}", "changed": False}

@@ -174,7 +174,7 @@ def test_maintenance_moves_the_service_and_ends_by_itself(pair: Pair, hosts: dic
         "maintenance",
         firewall_source=node,
         firewall_maintenance="on",
-        firewall_maintenance_for=f"{MAINTENANCE_S}s",
+        firewall_maintenance_for=str(MAINTENANCE_S),
         firewall_reason="new power supply",
     )
     assert pair.active().name == other

@@ -161,10 +161,12 @@ def controller(scene: Scene, wanted: Mapping[str, list[bytes]]) -> set[str]:
 
 
 def journals(scene: Scene, wanted: Mapping[str, list[bytes]]) -> set[str]:
+    """Every field of every entry. What is no text in them is no form of a secret."""
+    ask = "journalctl --no-pager --all --output=export | LC_ALL=C tr --complement --delete '\\n -~'"
     return {
         f"journal of {node.name}: {name}"
         for node in scene.lab.nodes.values()
-        for name in seen(node.exec("journalctl", "--no-pager", "--all", "--output=export"), wanted)
+        for name in seen(node.exec("sh", "-c", ask), wanted)
     }
 
 

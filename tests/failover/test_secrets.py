@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,9 +119,16 @@ def on_disk(node: NodeHost, path: str) -> bytes:
     return (node.container.root.parent / "upper" / path.lstrip("/")).read_bytes()
 
 
-def window(data: bytes, size: int = 32) -> bytes:
-    """The part that is least like anything else: of a database of keys what is encrypted, or a key."""
-    return max((data[start : start + size] for start in range(len(data) - size)), key=lambda part: len(set(part)))
+def exponents(database: bytes) -> list[str | bytes]:
+    """What is secret in a database of NSS, as it stands there: private exponents (CKA_PRIVATE_EXPONENT is 0x123).
+
+    The modulus beside them is public, and in every certificate.
+    """
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(database)
+        rows = connection.execute("SELECT a123 FROM nssPrivate WHERE a123 IS NOT NULL").fetchall()
+    # The end is encrypted; at the beginning stands how.
+    return [bytes(row[0])[-32:] for row in rows]
 
 
 @contextmanager
@@ -161,10 +169,12 @@ def controller(scene: Scene, wanted: Mapping[str, list[bytes]]) -> set[str]:
 
 
 def journals(scene: Scene, wanted: Mapping[str, list[bytes]]) -> set[str]:
+    """Every field of every entry. What is no text in them is no form of a secret."""
+    ask = "journalctl --no-pager --all --output=export | LC_ALL=C tr --complement --delete '\\n -~'"
     return {
         f"journal of {node.name}: {name}"
         for node in scene.lab.nodes.values()
-        for name in seen(node.exec("journalctl", "--no-pager", "--all", "--output=export"), wanted)
+        for name in seen(node.exec("sh", "-c", ask), wanted)
     }
 
 
@@ -258,10 +268,9 @@ def learn(scene: Scene) -> None:
     host_key = "/etc/ssh/ssh_host_ed25519_key"
     scene.secrets[places.SSH] = [canaries.seed(on_disk(node, host_key).decode()) for node in machines]
     if scene.topology == "pacemaker":
-        # Of a database that is written in place, only what stays: one key of this node or authority.
-        scene.secrets[places.QDEVICE] = [
-            window(on_disk(node, DATABASES[0 if node in firewalls else 1])) for node in machines
-        ]
+        found = [exponents(on_disk(node, DATABASES[0 if node in firewalls else 1])) for node in machines]
+        assert all(found)
+        scene.secrets[places.QDEVICE] = [exponent for each in found for exponent in each]
 
 
 def operate(scene: Scene) -> None:

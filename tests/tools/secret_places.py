@@ -46,7 +46,8 @@ class Place:
 
 CLUSTER = ("hacluster:haclient", "root:root", "root:haclient")
 PLACES = (
-    Place(FENCING, "/var/lib/pacemaker/cib/*", 0o600, CLUSTER, "Pacemaker"),
+    Place(FENCING, "/var/lib/pacemaker/cib/cib.xml", 0o600, CLUSTER, "Pacemaker"),
+    Place(FENCING, "/var/lib/pacemaker/cib/cib-*.raw", 0o600, CLUSTER, "Pacemaker"),
     Place(FENCING, "/var/lib/pacemaker/pengine/*", 0o640, CLUSTER, "Pacemaker, group `haclient`"),
     # Every change of the CIB, as text.
     Place(FENCING, "/var/log/pacemaker/*", 0o660, CLUSTER, "root, group `haclient`"),

@@ -26,9 +26,10 @@ from lab.run import LabError
 FINGERPRINT = Path(__file__).parents[2] / "shared" / "fingerprint.sh"
 DRAIN = "/run/linuxha/drain"
 FLAG = "/var/lib/linuxha/maintenance.json"
-CONFIGURATION = "/etc/conntrackd/conntrackd.conf"
+CONFIGURATION = "/etc/keepalived/keepalived.conf"
 PARAMETER = "net.ipv4.tcp_syncookies"
-MAINTENANCE_S = 25
+# Long enough to be seen by another playbook.
+MAINTENANCE_S = 90
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,7 @@ def test_maintenance_moves_the_service_and_ends_by_itself(pair: Pair, hosts: dic
         "maintenance",
         firewall_source=node,
         firewall_maintenance="on",
-        firewall_maintenance_for=f"{MAINTENANCE_S}s",
+        firewall_maintenance_for=str(MAINTENANCE_S),
         firewall_reason="new power supply",
     )
     assert pair.active().name == other
@@ -242,7 +243,7 @@ def test_drift_finds_nothing_and_then_what_was_changed_by_hand(pair: Pair, contr
         node.exec("sysctl", "-qw", f"{PARAMETER}=1")
     assert found == {
         ("file", node.name, CONFIGURATION),
-        ("daemon", node.name, "conntrackd.service"),
+        ("daemon", node.name, "keepalived.service"),
         ("kernel", node.name, PARAMETER),
     }
 

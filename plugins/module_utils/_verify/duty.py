@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Optional
 
 from .._model.view_cib import LINKS
 from .types import WARNING, Answers, Expectation, Finding
@@ -65,11 +65,12 @@ def _sync(path: str, sync: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _ran(path: str, interval_s: int, info: Mapping[str, Any]) -> Iterator[Finding]:
     """What is in step was so at the last run; who runs no more does not know."""
-    told = (info.get("sync") or {}).get("last_run")
+    told = str((info.get("sync") or {}).get("last_run"))
+    age_s: Optional[float] = None
     try:
-        age_s = float(info["clock"]) - datetime.fromisoformat(str(told).replace("Z", "+00:00")).timestamp()
+        age_s = float(info["clock"]) - datetime.fromisoformat(told.replace("Z", "+00:00")).timestamp()
     except (KeyError, TypeError, ValueError):
-        age_s = None
+        pass  # never since the boot
     if age_s is None or age_s > 3 * interval_s + SLACK_S:
         yield Finding(
             path,

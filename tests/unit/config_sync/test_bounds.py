@@ -131,6 +131,12 @@ def test_a_deletion_of_tomorrow_is_one_of_today() -> None:
     assert found.mtime_ns == NOW * 10**9
 
 
+def test_of_a_deletion_nothing_counts_but_that_it_is_one() -> None:
+    """Else two deletions of one file could differ, and be a conflict."""
+    dressed = replace(GONE, size=5, mode=0o644, owner="root", group="daemon")
+    assert parse(render("b", {"/x": dressed}), "b", bounds()) == {"/x": GONE}
+
+
 def test_deletions_of_files_that_were_never_here_leave_room_for_the_own(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,7 +187,10 @@ def test_an_object_that_is_not_what_it_says_stays_out(cluster: Cluster) -> None:
     assert "checksum" in cluster["a"].status()["files"][FILE]["reason"]
 
 
-def test_a_link_in_the_incoming_directory_is_not_read(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("linked", "words"), [("objects", "was not sent"), ("manifest", "sent no manifest")])
+def test_a_link_in_the_incoming_directory_is_not_read(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, linked: str, words: str
+) -> None:
     """What the receiving user finds to do there while root waits."""
     from .nodes import Near
 
@@ -195,13 +198,21 @@ def test_a_link_in_the_incoming_directory_is_not_read(cluster: Cluster, monkeypa
     secret.write_text("evil")
     hostile(cluster, FILE)
 
+    real = Near.copy
+
     def copy(self: Near, address: str, names: list[str], into: Path, limit: int) -> None:
         for name in names:
-            (into / Path(name).name).symlink_to(secret if "objects" in name else self.there(address).export / name)
+            if linked in name:
+                (into / Path(name).name).symlink_to(
+                    secret if linked == "objects" else self.there(address).export / name
+                )
+            else:
+                real(self, address, [name], into, limit)
 
     monkeypatch.setattr(Near, "copy", copy)
     cluster["a"].run()
     assert cluster["a"].read(FILE) == "good"
+    assert words in json.dumps(cluster["a"].status())
 
 
 # --- the gate --------------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ ROLE_FILE = "/run/linuxha/state.json"  # of the takeover worker, where there is 
 # nothing about the end of a bulk transfer, but in ftfw and notrack it says that it is alive when it has had nothing to
 # send for a second. Silence alone means nothing: a peer with a large table may read it for seconds before it sends.
 SETTLED_S = 1.5
+# A peer that is heard again after so long was cut off: the question is lost, or the answer, which it does not repeat.
+SILENT_S = 3.0
 SLOW = 2000
 SENT_IN_A_SECOND = 20_000  # a peer with two processors and live traffic sends more
 TABLE_MAX = "/proc/sys/net/netfilter/nf_conntrack_max"
@@ -109,6 +111,27 @@ class Settled:
         if passed < self.settle or (self.beats and packets <= heard_before):
             return False
         return abs(received - before) <= self.slow * passed or now - self.began >= self.limit
+
+
+@dataclass
+class Silence:
+    """Tells once when a peer is heard that was not heard for long."""
+
+    limit: float
+    last: Optional[Tuple[float, int]] = None
+    over: bool = False
+
+    def see(self, now: float, packets: int) -> bool:
+        if self.last is None:
+            self.last = (now, packets)
+        since, before = self.last
+        if packets == before:
+            return False
+        self.last = (now, packets)
+        if self.over or now - since < self.limit:
+            return False
+        self.over = True
+        return True
 
 
 @dataclass
@@ -245,7 +268,9 @@ def full_table() -> float:
 def arrived(timeout: float) -> int:
     deadline = time.monotonic() + timeout
     longest = full_table()
-    settled = Settled(SETTLED_S, not _ALARM.search(Path(CONFIG).read_text()), SLOW, longest)
+    beats = not _ALARM.search(Path(CONFIG).read_text())
+    settled = Settled(SETTLED_S, beats, SLOW, longest)
+    silence = Silence(SILENT_S)
     first: Optional[int] = None
     packets = 0
     while time.monotonic() < deadline:
@@ -254,7 +279,12 @@ def arrived(timeout: float) -> int:
         if values is not None:
             packets = heard(answer)
             first = packets if first is None else first
-            if settled.see(time.monotonic(), sum(values), packets):
+            # Once: a peer that is busy with its answer is silent as well.
+            if beats and silence.see(time.monotonic(), packets):
+                code, answer = conntrackd("-n")
+                say(f"a silent peer is heard again, and asked again: {answer or 'done'}", 5)
+                settled = Settled(SETTLED_S, beats, SLOW, longest)
+            elif settled.see(time.monotonic(), sum(values), packets):
                 say(f"in step, received so far: {sum(values)}")
                 return 0
         time.sleep(POLL_S)

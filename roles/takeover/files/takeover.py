@@ -179,6 +179,7 @@ class Worker:
             self.request = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL)
         except OSError as error:
             self.states = "unknown"
+            self.timers.append((self.clock() + RETRY_S, core.Step(core.REQUEST)))
             return str(error)
         return ""
 

@@ -101,6 +101,38 @@ def test_silence_is_not_settled() -> None:
     assert [settled.see(*each) for each in silent] == [False, True, True]
 
 
+def test_a_peer_that_was_cut_off_is_noticed_once() -> None:
+    silence = sync.Silence(3.0)
+    told = [(0.0, 5), (1.0, 6), (3.5, 7), (5.0, 7), (6.6, 8), (7.0, 9), (12.0, 10)]
+    assert [silence.see(*each) for each in told] == [False, False, False, False, True, False, False]
+
+
+@pytest.mark.parametrize(("outage", "asked"), [(0.0, []), (8.0, [("-n",)])])
+def test_what_a_peer_has_sent_while_it_was_cut_off_is_asked_for_again(
+    outage: float, asked: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a node would take itself for complete that has nothing."""
+    now = [0.0]
+    orders: list[tuple[str, ...]] = []
+
+    def conntrackd(*options: str, **_more: object) -> tuple[int, str]:
+        if options != ("-s",):
+            orders.append(options)
+            return 0, ""
+        heard = max(0, int(now[0] - outage))
+        return 0, IMMEDIATE.replace("500 Pckts recv", f"{heard} Pckts recv")
+
+    (tmp_path / "conf").write_text("Mode FTFW {\n")
+    monkeypatch.setattr(sync, "CONFIG", str(tmp_path / "conf"))
+    monkeypatch.setattr(sync, "conntrackd", conntrackd)
+    monkeypatch.setattr(sync.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sync.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    assert sync.arrived(15.0) == 0
+    assert orders == asked
+    # Counted from the new question on.
+    assert now[0] >= outage + sync.SETTLED_S
+
+
 def test_packets_of_all_links_count() -> None:
     link = "UDP traffic (active device=eth3):\n   960 Bytes sent   944 Bytes recv\n    60 Pckts sent   59 Pckts recv\n"
     assert sync.heard(link + link.replace("59", "1")) == 60

@@ -286,6 +286,12 @@ def test_states_that_are_still_coming_are_not_asked_for_again(code: int, again: 
     assert [step.name for _unused, step in worker.timers] == [again]
 
 
+def test_a_request_that_cannot_be_made_is_made_again() -> None:
+    worker = takeover.Worker({**CONFIG, "request": ["/nonexistent"]}, lambda argv, stdin, timeout: (0, ""), lambda: 5.0)
+    assert "nonexistent" in worker.do_request()
+    assert worker.timers == [(5.0 + takeover.RETRY_S, core.Step(core.REQUEST))]
+
+
 def test_addresses_stand_by_only_while_their_node_takes_part() -> None:
     worker = core.Core("immediate", gate=True)
     worker.batch(events('"states" BACKUP 100', '"vips-office" MASTER 100', '"vips-shop" BACKUP 100'))

@@ -28,9 +28,10 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings 
     names,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import ADDRESSES, PORTS, FlatNat, FlatRule
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import Gap, bits
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.index import bits
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.order import Hidden, Order
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.packet import Packet
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.space import Box
 
 #: Contradictions named per rule: a rule that crosses more is not understood by reading on.
 _CROSSINGS = 8
@@ -100,20 +101,21 @@ def _needless(order: Order) -> Iterator[Finding]:
 
 
 def _crossing(order: Order) -> Iterator[Finding]:
-    found: dict[int, dict[int, tuple[Cell, Gap]]] = {}
+    found: dict[int, dict[int, tuple[Cell, Box, int]]] = {}
     for cell in order.cells:
         for number in cell.bits:
             if not cell.mask(number) & order.alive(cell):
                 continue
             others = cell.firm & cell.before(number) & order.alive(cell) & ~cell.of_effect(order.entries[number].effect)
             for box in cell.boxes_of(number):
-                for bit in bits(cell.index.crossing(box) & others, _CROSSINGS):
-                    shown = order.decided(cell, box, 1 << bit)
-                    if shown is not None:
-                        found.setdefault(number, {}).setdefault(shown[1], (cell, shown[0]))
+                some = sum(1 << bit for bit in bits(cell.index.crossing(box) & others, _CROSSINGS))
+                for bit in bits(order.deciding(cell, box, some)):
+                    found.setdefault(number, {}).setdefault(cell.owner[bit], (cell, box, bit))
     for number, crossed in found.items():
-        cell, gap = crossed[min(crossed)]
-        yield _contradicting(order.entries, number, sorted(crossed), cell.packet(gap))
+        cell, box, bit = crossed[min(crossed)]
+        gap = order.decided(cell, box, bit)
+        if gap is not None:
+            yield _contradicting(order.entries, number, sorted(crossed), cell.packet(gap))
 
 
 def _contradicting(entries: Sequence[Entry], number: int, crossed: Sequence[int], packet: Packet) -> Finding:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Optional
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy import spans
@@ -104,6 +105,30 @@ class Cell:
     def owners(self, mask: int) -> Iterator[int]:
         """Numbers of the entries, each once, in order."""
         yield from dict.fromkeys(self.owner[bit] for bit in bits(mask))
+
+    def deciders(self, box: Box) -> Optional[int]:
+        """The firm bits that decide about some packet of the box, and the bit behind all where none decides about one.
+
+        None where that is too much to know of all packets.
+        """
+        if self._deciders is None:
+            return None
+        mask = self._known.get(box)
+        if mask is None:
+            found = bytearray(len(self.owner) // 8 + 1)
+            for bit in self.index.values(self._deciders, box):
+                place = bit if bit >= 0 else len(self.owner)
+                found[place >> 3] |= 1 << (place & 7)
+            mask = self._known[box] = int.from_bytes(found, "little")
+        return mask
+
+    @cached_property
+    def _known(self) -> dict[Box, int]:
+        return {}
+
+    @cached_property
+    def _deciders(self) -> Optional[list[list[int]]]:
+        return self.index.firsts(self.firm)
 
     def packet(self, gap: Gap) -> Packet:
         return from_point(self.index.readable(gap), self.family, *self.pairs[0])

@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from operator import and_, or_
+from operator import and_, itemgetter, or_
 from random import Random
 from typing import Callable, NamedTuple, Optional
 
@@ -30,6 +30,8 @@ _PROBES = 6
 _COMPARED = 12
 #: After so many subtractions, boxes that differ on one axis only are subtracted as one.
 _PATIENCE = 6
+#: All products of an index are looked at once where there are at most so many for each of its boxes.
+_SWEPT = 32
 #: Answers about sets that are kept: rules name the same sets again and again.
 _KEPT = 8192
 
@@ -143,6 +145,36 @@ class Index:
             & c.pieces[bisect_right(c.cuts, point[2]) - 1]
             & d.pieces[bisect_right(d.cuts, point[3]) - 1]
         )
+
+    def firsts(self, among: int) -> Optional[list[list[int]]]:
+        """For every product of pieces the first box of `among`, -1 where none has it; None where that is too much.
+
+        A row has the products of a piece of the first axis with one of the second.
+        """
+        a, b, c, d = (axis.pieces for axis in self.axes)
+        if len(a) * len(b) * len(c) * len(d) > _SWEPT * len(self.boxes):
+            return None
+        rows: list[list[int]] = []
+        for first in a:
+            for second in b:
+                some = among & first & second
+                masks = (some & third & fourth for third in c for fourth in d) if some else [0] * (len(c) * len(d))
+                rows.append([(mask & -mask).bit_length() - 1 for mask in masks])
+        return rows
+
+    def values(self, rows: Sequence[Sequence[int]], box: Box) -> set[int]:
+        """What `firsts` has for the products that the box meets."""
+        a, b, c, d = (
+            [n for first, end, _low in axis.slots(found) for n in range(first, end)]
+            for axis, found in zip(self.axes, box)
+        )
+        if not (c and d):
+            return set()
+        height, width = len(self.axes[1].pieces), len(self.axes[3].pieces)
+        places = [n * width + m for n in c for m in d]
+        # Of one place it would not make a tuple.
+        taken = itemgetter(*places, places[0])
+        return {value for n in a for m in b for value in taken(rows[n * height + m])}
 
     def meeting(self, box: Box) -> int:
         """The boxes that have a packet in common with `box`: products meet when they meet on every axis."""

@@ -36,6 +36,24 @@ class Hidden:
     decider: int
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A box of an entry, and for every packet of it the earlier entries that have it; None where that is too much."""
+
+    cell: Cell
+    box: Box
+    patterns: Optional[Collection[int]]
+
+    def covered(self, mask: int) -> bool:
+        if self.patterns is None:
+            return self.cell.index.uncovered(self.box, mask)[0] is None
+        return all(pattern & mask for pattern in self.patterns)
+
+
+def _covered(parts: Iterable[_Part], among: Callable[[Cell], int]) -> bool:
+    return all(part.covered(among(part.cell)) for part in parts)
+
+
 class Order:
     def __init__(self, entries: Sequence[Entry], cells: Sequence[Cell]) -> None:
         self.entries = entries
@@ -61,6 +79,17 @@ class Order:
                     return cell, gap
         return None
 
+    def _is_live(self, number: int) -> bool:
+        for cell in self.where[number]:
+            for box in cell.boxes_of(number):
+                deciders = cell.deciders(box)
+                if deciders is None:
+                    if cell.index.uncovered(box, cell.firm & cell.before(number))[0] is not None:
+                        return True
+                elif deciders & ~cell.before(number):
+                    return True
+        return False
+
     def alive(self, cell: Cell) -> int:
         return cell.all & ~self._gone[cell]
 
@@ -72,7 +101,7 @@ class Order:
         """All entries that never decide; they are forgotten."""
         found = []
         for number in sorted(self.where):
-            if self._live(number) is None:
+            if not self._is_live(number):
                 found += self._hidden(number)
                 self.forget(number)
         return found
@@ -94,16 +123,25 @@ class Order:
                 self.forget(number)
         return found[::-1]
 
-    def decided(self, cell: Cell, box: Box, mask: int) -> Optional[tuple[Gap, int]]:
-        """A packet of `box` about which an entry of `mask` decides, and that entry."""
-        for bit in bits(cell.index.meeting(box) & mask & cell.firm):
-            part = space.intersect(box, cell.index.boxes[bit])
-            if part is None:
-                continue
-            gap, _used = cell.index.uncovered(part, cell.firm & ((1 << bit) - 1))
-            if gap is not None:
-                return gap, cell.owner[bit]
-        return None
+    def deciding(self, cell: Cell, box: Box, mask: int) -> int:
+        """Those of `mask` that decide about some packet of the box."""
+        known = cell.deciders(box)
+        if known is not None:
+            return known & mask
+        return sum(1 << bit for bit in bits(mask) if self.decided(cell, box, bit) is not None)
+
+    def decided(self, cell: Cell, box: Box, bit: int) -> Optional[Gap]:
+        """A packet of `box` about which this one decides."""
+        part = space.intersect(box, cell.index.boxes[bit]) if cell.firm >> bit & 1 else None
+        return None if part is None else cell.index.uncovered(part, cell.firm & ((1 << bit) - 1))[0]
+
+    def _first(self, cell: Cell, box: Box, mask: int) -> Optional[int]:
+        """The first of `mask` that decides about some packet of the box."""
+        known = cell.deciders(box)
+        if known is not None:
+            return next(bits(known & mask), None)
+        near = cell.index.meeting(box) & cell.firm & mask
+        return next((bit for bit in bits(near) if self.decided(cell, box, bit) is not None), None)
 
     def _is_gone(self, number: int) -> bool:
         return any(self._gone[cell] & cell.mask(number) for cell in self.where[number][:1])
@@ -123,54 +161,59 @@ class Order:
         def unlike(cell: Cell) -> int:
             return self._earlier(cell, number) & ~cell.of_effect(effect)
 
-        shown = self._shown(number, alike)
-        if shown is not None and self._covered(number, alike):
-            return [Hidden(number, True, self._cover(number, alike), *shown)]
-        shown = self._shown(number, unlike) or shown
-        if shown is None:
+        shown, parts = self._shown(number, alike), self._parts(number)
+        same = shown is not None and _covered(parts, alike)
+        shown = shown if same else self._shown(number, unlike) or shown
+        gap = None if shown is None else self.decided(*shown)
+        if shown is None or gap is None:
             # Not reached: whatever it matches, another one decides about.
             return []
-        by = self._cover(number, unlike if self._covered(number, unlike) else all_earlier)
+        cell, _box, bit = shown
+        packet, decider = cell.packet(gap), cell.owner[bit]
+        if same:
+            return [Hidden(number, True, self._cover(parts, alike), packet, decider)]
+        by = self._cover(parts, unlike if _covered(parts, unlike) else all_earlier)
         # The others may match all without the one that tells why it matters.
-        return [Hidden(number, False, tuple(sorted({*by, shown[1]})), *shown)]
+        return [Hidden(number, False, tuple(sorted({*by, decider})), packet, decider)]
 
-    def _shown(self, number: int, among: Callable[[Cell], int]) -> Optional[tuple[Packet, int]]:
+    def _shown(self, number: int, among: Callable[[Cell], int]) -> Optional[tuple[Cell, Box, int]]:
         for cell in self.where[number]:
             for box in cell.boxes_of(number):
-                found = self.decided(cell, box, among(cell))
-                if found is not None:
-                    return cell.packet(found[0]), found[1]
+                bit = self._first(cell, box, among(cell))
+                if bit is not None:
+                    return cell, box, bit
         return None
 
-    def _covered(self, number: int, among: Callable[[Cell], int]) -> bool:
-        return all(
-            cell.index.uncovered(box, among(cell))[0] is None
+    def _parts(self, number: int) -> list[_Part]:
+        return [
+            _Part(cell, box, cell.index.patterns(box, self._earlier(cell, number)))
             for cell in self.where[number]
             for box in cell.boxes_of(number)
-        )
+        ]
 
-    def _cover(self, number: int, among: Callable[[Cell], int]) -> tuple[int, ...]:
+    def _cover(self, parts: Sequence[_Part], among: Callable[[Cell], int]) -> tuple[int, ...]:
         chosen: set[int] = set()
-        for cell in self.where[number]:
-            for box in cell.boxes_of(number):
-                have = among(cell) & cell.mask_of(chosen)
-                if cell.index.uncovered(box, have)[0] is not None:
-                    chosen.update(cell.owners(cell.index.uncovered(box, among(cell))[1]))
-        needed = self._needed(number, chosen, among) if 1 < len(chosen) <= _REDUCED else None
+        for part in parts:
+            cell, mask = part.cell, among(part.cell)
+            if not chosen or not part.covered(mask & cell.mask_of(chosen)):
+                chosen.update(cell.owners(cell.index.uncovered(part.box, mask)[1]))
+        needed = self._needed(parts, chosen, among) if 1 < len(chosen) <= _REDUCED else None
         if needed is not None:
             return needed
-        return self._reduced(chosen, lambda rest: self._covered(number, lambda cell: among(cell) & cell.mask_of(rest)))
+        return self._reduced(chosen, lambda rest: _covered(parts, lambda cell: among(cell) & cell.mask_of(rest)))
 
-    def _needed(self, number: int, chosen: Collection[int], among: Callable[[Cell], int]) -> Optional[tuple[int, ...]]:
+    def _needed(
+        self, parts: Sequence[_Part], chosen: Collection[int], among: Callable[[Cell], int]
+    ) -> Optional[tuple[int, ...]]:
         """What `_reduced` finds, by counting who else has each packet; None where there is too much to count."""
         alternatives: set[frozenset[int]] = set()
-        for cell in self.where[number]:
+        for part in parts:
+            cell = part.cell
             mask = among(cell) & cell.mask_of(chosen)
-            for box in cell.boxes_of(number):
-                found = cell.index.patterns(box, mask)
-                if found is None:
-                    return None
-                alternatives.update(frozenset(cell.owners(pattern)) for pattern in found)
+            found = cell.index.patterns(part.box, mask) if part.patterns is None else {p & mask for p in part.patterns}
+            if found is None:
+                return None
+            alternatives.update(frozenset(cell.owners(pattern)) for pattern in found)
         kept = {other for several in alternatives if len(several) == 1 for other in several}
         open_ones = [several for several in alternatives if not several & kept]
         rest = {other for several in open_ones for other in several}

@@ -7,11 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations, product
+from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._policy.analyse import analyse
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import analyse as whole
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy import index
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.context import Context
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings import Finding
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatRule
@@ -33,8 +36,15 @@ SMALL_SITES = st.one_of(
     st.tuples(tiny.dense(most=6), CONTEXTS),
     st.tuples(tiny.policies(most=5, empty=True, pairs=tiny.NESTED_SIDES), NESTED),
 )
+#: Where everything is looked at once, and where nothing is.
+ways = pytest.mark.parametrize("swept", [0, 1 << 20])
 #: family, pair of zones, packet
 Spot = tuple[int, tuple[str, str], Packet]
+
+
+def analyse(rules: Sequence[FlatRule], context: Context, swept: int) -> tuple[Finding, ...]:
+    with mock.patch.object(index, "_SWEPT", swept):
+        return whole.analyse(rules, (), context)
 
 
 def spots(context: Context) -> list[Spot]:
@@ -125,11 +135,12 @@ def about(found: Sequence[Finding], *kinds: str) -> set[str]:
     return {each.rules[0].name for each in found if each.kind in kinds}
 
 
-@settings(max_examples=150, deadline=None)
-@given(SITES)
-def test_what_never_decides_is_found_and_nothing_else(site: tuple[tuple[FlatRule, ...], Context]) -> None:
+@ways
+@settings(max_examples=100, deadline=None)
+@given(site=SITES)
+def test_what_never_decides_is_found_and_nothing_else(swept: int, site: tuple[tuple[FlatRule, ...], Context]) -> None:
     rules, context = site
-    found, oracle = analyse(rules, (), context), Oracle(rules, context)
+    found, oracle = analyse(rules, context, swept), Oracle(rules, context)
     assert about(found, "never-matching") == oracle.never()
     assert about(found, "shadowed") == oracle.shadowed()
     assert oracle.hidden() <= about(found, "shadowed", "redundant")
@@ -140,12 +151,15 @@ def subsets(names: frozenset[str]) -> Iterator[frozenset[str]]:
         yield from map(frozenset, combinations(sorted(names), count))
 
 
-@settings(max_examples=120, deadline=None)
-@given(SMALL_SITES)
-def test_any_of_what_is_redundant_can_go_and_nothing_more(site: tuple[tuple[FlatRule, ...], Context]) -> None:
+@ways
+@settings(max_examples=80, deadline=None)
+@given(site=SMALL_SITES)
+def test_any_of_what_is_redundant_can_go_and_nothing_more(
+    swept: int, site: tuple[tuple[FlatRule, ...], Context]
+) -> None:
     rules, context = site
     oracle = Oracle(rules, context)
-    gone = frozenset(about(analyse(rules, (), context), "shadowed", "redundant", "never-matching"))
+    gone = frozenset(about(analyse(rules, context, swept), "shadowed", "redundant", "never-matching"))
     before = oracle.verdicts(frozenset())
     for some in subsets(gone):
         assert oracle.verdicts(some) == before
@@ -154,13 +168,16 @@ def test_any_of_what_is_redundant_can_go_and_nothing_more(site: tuple[tuple[Flat
             assert any(oracle.verdicts(some | {rule.name}) != before for some in subsets(gone)), rule.name
 
 
-@settings(max_examples=150, deadline=None)
-@given(SITES)
-def test_every_finding_shows_a_packet_and_the_rules_that_it_takes(site: tuple[tuple[FlatRule, ...], Context]) -> None:
+@ways
+@settings(max_examples=100, deadline=None)
+@given(site=SITES)
+def test_every_finding_shows_a_packet_and_the_rules_that_it_takes(
+    swept: int, site: tuple[tuple[FlatRule, ...], Context]
+) -> None:
     rules, context = site
     everywhere = spots(context)
     named = {rule.name: rule for rule in rules}
-    for each in analyse(rules, (), context):
+    for each in analyse(rules, context, swept):
         if each.kind == "never-matching":
             continue
         assert each.packet is not None
@@ -192,3 +209,9 @@ def assert_needed(by: Sequence[FlatRule], rule: FlatRule, everywhere: Sequence[S
     for one in by:
         rest = [each for each in by if each is not one]
         assert not all(matching(rest, spot) for spot in everywhere if matching([rule], spot))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SITES)
+def test_both_ways_of_looking_find_the_same(site: tuple[tuple[FlatRule, ...], Context]) -> None:
+    assert analyse(*site, 0) == analyse(*site, 1 << 20)

@@ -294,6 +294,15 @@ def test_a_directory_is_checked_as_it_will_be(tmp_path: Path) -> None:
     assert cluster.contents(f"{FOLDER}/3") == ["3", "3"] and cluster.contents(f"{FOLDER}/2") == ["2", "2"]
 
 
+def test_a_file_that_is_there_is_replaced_in_the_copy_for_the_checker(tmp_path: Path) -> None:
+    entry = {**ENTRIES[1], "check": ["/bin/grep", "-q", "new", "{directory}/x"]}
+    cluster = Cluster(tmp_path, entries=[entry])
+    for text in ("new 1\n", "new 2\n"):
+        cluster["a"].write(f"{FOLDER}/x", text)
+        cluster.round(2)
+        assert cluster["b"].read(f"{FOLDER}/x") == text
+
+
 def test_the_action_runs_once_after_all_files_and_again_while_it_fails(tmp_path: Path) -> None:
     log = tmp_path / "log"
     action = ["/bin/sh", "-c", f"ls {tmp_path}/b/root{FOLDER} | wc -l >> {log}; test -e {tmp_path}/works"]

@@ -81,8 +81,8 @@ class Scene:
             assert not fails, f"{name} should have failed"
         self.said.append((self.lab.runtime / f"{Path(name).stem}.log").read_text())
 
-    def inventory(self, name: str, password: str, **changes: Any) -> Lab:
-        """The lab by an inventory with this password; `changes` are made in every fence device."""
+    def inventory(self, name: str, secret: str, **changes: Any) -> Lab:
+        """The lab by an inventory with this password of all fence devices; `changes` are made in each of them."""
         directory = self.private / name
         shutil.copytree(INVENTORIES / INVENTORY[self.topology], directory)
         file = directory / "group_vars" / "firewalls" / "cluster.yml"
@@ -90,7 +90,7 @@ class Scene:
         if self.topology == "pacemaker":
             shared = yaml.safe_load((INVENTORIES / "config_sync/group_vars/firewalls/cluster.yml").read_text())
             text["firewall_cluster"]["config_sync"] = shared["firewall_cluster"]["config_sync"]
-            parameters = {"ip": self.lab.power.address, "password": password, **changes.pop("parameters", {})}
+            parameters = {"ip": self.lab.power.address, "password": secret, **changes.pop("parameters", {})}
             text["firewall_cluster"]["pacemaker"]["fencing"] = {
                 "devices": [
                     {

@@ -66,8 +66,23 @@ PLACES = (
     Place(SYNC, "/etc/linuxha/sync/id_ed25519", 0o640, ("root:linuxha-sync",), "the account `linuxha-sync`"),
     Place(SYNC, "/etc/linuxha/sync/ssh_host_ed25519_key", 0o600, readers="its own sshd"),
     Place(SYNCED, "/etc/firewall.d/*", 0o600, readers="as the file itself"),
-    # The peers fetch it from here.
-    Place(SYNCED, "/var/lib/linuxha-sync/*", 0o640, ("root:root", "root:linuxha-sync"), "the account `linuxha-sync`"),
+    # The peers fetch it from there; what was fetched from them lies in `incoming` until it is looked at.
+    Place(
+        SYNCED,
+        "/var/lib/linuxha-sync/export/objects/*",
+        0o640,
+        ("root:linuxha-sync", "root:root"),
+        "the account `linuxha-sync`",
+    ),
+    Place(
+        SYNCED,
+        "/var/lib/linuxha-sync/incoming/*",
+        0o600,
+        ("linuxha-sync:linuxha-sync",),
+        "the account `linuxha-sync`",
+    ),
+    Place(SYNCED, "/var/lib/linuxha-sync/staging/*", 0o600),
+    Place(SYNCED, "/var/lib/linuxha-sync/history/*", 0o600),
     Place(SSH, "/etc/ssh/ssh_host_*_key", 0o600, readers="sshd"),
     Place(KEPT, "/etc/firewall-kept", 0o600, readers="as the file itself"),
 )

@@ -56,7 +56,8 @@ def _spots(nested: bool) -> list[Spot]:
     return [
         (family, pair, packet)
         for family in (4, 6)
-        for pair in (tiny.NESTED_PAIRS if nested else tiny.PAIRS)
+        # Also from a zone to itself, which is what rules with several zones on both sides mean.
+        for pair in product(("wan", "lan", "guests") if nested else ("wan", "lan"), repeat=2)
         for packet in tiny.headers(family)
         if not nested or (tiny.lives(pair[0], packet.source) and tiny.lives(pair[1], packet.destination))
     ]

@@ -352,7 +352,7 @@ def test_a_peer_leaves_one_note_however_often(tmp_path: Path, monkeypatch: pytes
     layout.told.mkdir()
     monkeypatch.setenv("SSH_ORIGINAL_COMMAND", "notify")
     for _time in range(3):
-        monkeypatch.setattr(os, "getpid", lambda: time.monotonic_ns())
+        monkeypatch.setattr(os, "getpid", time.monotonic_ns)
         assert gate.main(layout, []) == 0
     assert len(list(layout.told.iterdir())) == 1
 

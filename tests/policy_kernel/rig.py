@@ -34,6 +34,8 @@ SYSCTLS = (
     "net.ipv6.conf.all.accept_dad=0",
     "net.ipv6.conf.default.accept_dad=0",
     "net.ipv6.conf.default.addr_gen_mode=1",
+    # The kernel reports each group at once, and again within a second: while it is counted what the rules have met.
+    "net.ipv6.conf.default.mldv2_unsolicited_report_interval=86400000",
     "net.ipv4.conf.all.rp_filter=0",
     "net.ipv4.conf.default.rp_filter=0",
     "net.ipv4.conf.all.send_redirects=0",

@@ -61,16 +61,20 @@ class ActionModule(ActionBase):
         ]
         checked = bool(self._task.check_mode)
         waiting = change.turns(nodes, rows)
+        # A node is restarted only while others are known to serve.
+        whole = nodes == list(plan["nodes"])
         if nodes[:1] == [plan["node"]]:
             lines = change.table(plan["cluster"], nodes, rows, checked)
             if waiting and args["restart"] == "never":
                 lines.append(
                     f"  not restarted, as asked for (firewall_restart: never): keepalived on {', '.join(waiting)}"
                 )
+            elif waiting and not whole:
+                lines.append(f"  not restarted: keepalived on {', '.join(waiting)}; run without --limit")
             display.display("\n".join(["", *lines]))
         return {
             **result,
             "changed": False,
             "changes": [asdict(row) for row in rows],
-            "turns": [] if checked or args["restart"] == "never" else waiting,
+            "turns": [] if checked or not whole or args["restart"] == "never" else waiting,
         }

@@ -162,10 +162,12 @@ class ActionModule(ActionBase):
         speaks: bool,
     ) -> dict[str, Any]:
         now = rolling.owners(expectation, reports)
+        preferred = plan.get("preferred") or {}
+        # What has returned to where it belongs stays there: it would come back by itself.
         moves = [
             {"group": group, "target": owner}
             for group, owner in args["owners"].items()
-            if group in now and now[group] != owner
+            if group in now and now[group] not in (owner, preferred.get(group))
         ]
         return {"moves": moves}
 

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.linuxha.firewall.plugins.module_utils._cib.text import shown
+from ansible_collections.linuxha.firewall.plugins.module_utils._cib.text import HIDDEN, shown
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem as PolicyProblem
 
 ERROR = "error"
 WARNING = "warning"
+# Of a fence device this never is a password. Anything else may be one that stands in the wrong place.
+_NO_PASSWORD = re.compile(r"\.(name|agent|nodes|nodes\[\d+\]|delay_s|level|priority_delay_s|reason)")
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,16 @@ class Problem:
 
     def __str__(self) -> str:
         # A password in the wrong place is a mistake like others, and as little for logs as one in the right place.
-        value = "" if self.value is None else f" {shown(self.path, self.value)!r}:"
+        value = "" if self.value is None else f" {self._shown()!r}:"
         code = f" [{self.code}]" if self.severity == WARNING and self.code else ""
         return f"{self.path}:{value} {self.reason}. {self.remedy}{code}"
+
+    def _shown(self) -> object:
+        _before, fencing, key = self.path.rpartition(".fencing")
+        fields = key[key.rfind(".") :] if "." in key else key
+        if fencing and not _NO_PASSWORD.fullmatch(fields):
+            return HIDDEN
+        return shown(self.path, self.value)
 
 
 class Problems:

@@ -137,17 +137,19 @@ def unsound(expectation: Expectation, reports: Iterable[Report], node: str, rebo
         own = len(parts) > 1 and parts[1] == node
         if own and len(parts) > 2 and parts[2] in _OF_STATES:
             continue
-        if item.severity == ERROR and (own or node in item.keeps):
+        if item.severity == ERROR and _suffers(item, node):
             missing.append(f"{item.path}: {item.what}")
     return missing
 
 
+def _suffers(finding: Finding, node: str) -> bool:
+    """A finding stands where it was seen: of a dead peer with the node that misses it. `keeps` says who suffers."""
+    return node in finding.keeps if finding.keeps else finding.path.split("/")[1:2] == [node]
+
+
 def at_fault(expectation: Expectation, reports: Iterable[Report], node: str) -> bool:
     """Whether anything is wrong with the node itself. If it is the others that are ill, it may have to take over."""
-    return any(
-        item.severity == ERROR and (node in item.keeps or item.path.split("/")[1:2] == [node])
-        for item in judge(expectation, reports)
-    )
+    return any(item.severity == ERROR and _suffers(item, node) for item in judge(expectation, reports))
 
 
 def unready(expectation: Expectation, reports: Iterable[Report], node: str, preferred: Mapping[str, str]) -> list[str]:

@@ -84,6 +84,10 @@ class RulesError(Exception):
     """The reason why something was not loaded, in one line."""
 
 
+class NotUndoneError(RulesError):
+    """The rules before are not all back: the families, or rules and sets, are of two policies."""
+
+
 def run(argv: list[str], text: Optional[str] = None) -> str:
     try:
         done = subprocess.run(
@@ -378,12 +382,16 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
     Path(name).replace(path)
 
 
+def family_pool() -> ThreadPoolExecutor:
+    """One after the other where both wait for one lock: each has its own time to wait, and neither sees the other's."""
+    return ThreadPoolExecutor(max_workers=1 if backend() == "legacy" else None)
+
+
 def restore_all(texts: dict[str, str], pool: ThreadPoolExecutor, then: Callable[[str], T]) -> dict[str, Future[T]]:
     """Load both families at once, and do something with each as soon as it is loaded.
 
     Each is a transaction of its own. The kernel refuses the one that began before the other was committed, and
-    iptables-restore sends that again by itself (ERESTART in nft_action of iptables/nft.c); the legacy backend waits
-    for its lock.
+    iptables-restore sends that again by itself (ERESTART in nft_action of iptables/nft.c).
     """
 
     def one(family: str) -> T:
@@ -396,7 +404,7 @@ def restore_all(texts: dict[str, str], pool: ThreadPoolExecutor, then: Callable[
 def load_and_tell(texts: dict[str, str], shared: bool) -> dict[str, str]:
     """Load, and say what the kernel holds then. An error comes when both families are done, one way or the other."""
     needed = load_sets(texts["ipsets"])
-    with ThreadPoolExecutor() as pool:
+    with family_pool() as pool:
         families = restore_all(texts, pool, lambda family: saved(family, shared))
         sets = meanwhile(pool, own_sets)
         held = {family: text.result() for family, text in families.items()}
@@ -418,14 +426,25 @@ def put_in_force(directory: Path) -> dict[str, Any]:
     before, shared, sets = before_loading(texts), mode_of(texts["rules.v4"]) == "shared", own_names()
     try:
         kernel = load_and_tell(texts, shared)
-    except RulesError:
-        for family, text in before.items():
-            restore(family, text)
+    except RulesError as error:
+        undo(error, before)
         forget_sets(sets)
         raise
     set_forwarding(True)
     facts = {"files": digest(texts), "policy": policy_of(texts), "kernel": kernel, "backend": backend()}
     return {**facts, "mode": mode_of(texts["rules.v4"])}
+
+
+def undo(reason: RulesError, before: dict[str, str]) -> None:
+    """Each family on its own: one that does not go back is no reason to leave the other as it is."""
+    problems = []
+    for family, text in before.items():
+        try:
+            restore(family, text)
+        except RulesError as problem:
+            problems.append(f"the {family} rules before did not come back: {problem}")
+    if problems:
+        raise NotUndoneError("; ".join([str(reason), *problems])) from reason
 
 
 def before_loading(texts: dict[str, str]) -> dict[str, str]:
@@ -447,7 +466,7 @@ def load() -> None:
             return
         remember("loaded", **put_in_force(RULES))
     except (RulesError, OSError, UnicodeDecodeError) as error:
-        if running:
+        if running and not isinstance(error, NotUndoneError):
             fail(f"{error}; the rules loaded before are still in force")
         shut(str(error))
         fail(f"{error}; closed: nothing is forwarded, only administrators reach this node")
@@ -525,7 +544,7 @@ def check_here(directory: Path, outside: str) -> None:
         raise RulesError("check-here is meant for a network namespace of its own")
     texts = read(directory)
     load_sets(texts["ipsets"])
-    with ThreadPoolExecutor() as pool:
+    with family_pool() as pool:
         for loaded in restore_all(texts, pool, str).values():
             loaded.result()
     for family, suffix in SUFFIX.items():

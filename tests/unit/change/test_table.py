@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,7 +68,13 @@ def test_the_table_names_every_node() -> None:
     assert table("edge", [], [], False)[0] == "cluster edge: what site did"
 
 
-def acted(monkeypatch: pytest.MonkeyPatch, host: str, checked: bool, restart: str = "switchover") -> dict[str, Any]:
+def acted(
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    checked: bool,
+    restart: str = "switchover",
+    played: Sequence[str] = ("fw1", "fw2"),
+) -> dict[str, Any]:
     printed: list[str] = []
     monkeypatch.setattr(cluster_changes.display, "display", printed.append)
     monkeypatch.setattr(cluster_changes.ActionBase, "run", lambda self, tmp, task_vars: {})
@@ -83,7 +90,7 @@ def acted(monkeypatch: pytest.MonkeyPatch, host: str, checked: bool, restart: st
         },
         "fw2": {"firewall_plan": {**plan, "node": "fw2"}, "group_names": [], "__keepalived_change": RESTART},
     }
-    variables = {**hostvars[host], "hostvars": hostvars, "ansible_play_hosts_all": ["fw1", "fw2"]}
+    variables = {**hostvars[host], "hostvars": hostvars, "ansible_play_hosts_all": list(played)}
     result: dict[str, Any] = action.run(None, variables)
     return {"printed": "\n".join(printed), **result}
 
@@ -104,3 +111,9 @@ def test_nothing_is_restarted(monkeypatch: pytest.MonkeyPatch, checked: bool, re
     assert result["turns"] == []
     assert "switchover, then restart" in result["printed"]
     assert ("not restarted" in result["printed"]) == (restart == "never")
+
+
+def test_nothing_is_restarted_while_nobody_asks_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = acted(monkeypatch, "fw1", False, played=["fw1"])
+    assert result["turns"] == []
+    assert "not restarted: keepalived on fw1; run without --limit" in result["printed"]

@@ -85,9 +85,23 @@ def test_without_the_inventory_what_is_hidden_stays_so(changed: Changed) -> None
         pytest.param({"password": CANARY, **fencing()}, id="beside the devices"),
         pytest.param({"devices": {"name": "power", "parameters": {"password": CANARY}}}, id="no list"),
         pytest.param({"devices": [{**fencing()["devices"][0], "parameters": [{"password": CANARY}]}]}, id="no mapping"),
+        pytest.param({"devices": [{**fencing()["devices"][0], "pasword": CANARY}]}, id="misspelt"),
+        pytest.param({"devices": [{**fencing()["devices"][0], "parameters": f"password={CANARY}"}]}, id="a text"),
+        pytest.param({"devices": [f"fence_ipmilan password={CANARY}"]}, id="a text for a device"),
+        pytest.param({**fencing(pasword=CANARY), "none": "and yet devices"}, id="misspelt, two choices"),
+        pytest.param({"pasword": CANARY, **fencing()}, id="misspelt beside the devices"),
+        pytest.param(f"password={CANARY}", id="a text for all"),
     ],
 )
 def test_a_mistake_does_not_tell_a_password(changed: Changed, choice: dict[str, Any]) -> None:
     problems = load(changed, choice).problems
     assert [item for item in problems if item.severity == "error"]
     assert CANARY not in "".join(map(str, problems))
+
+
+def test_what_is_no_password_is_told(changed: Changed) -> None:
+    """A name that is wrong has to be seen."""
+    device = {**fencing()["devices"][0], "nodes": ["fw9"], "delay_s": -3}
+    text = "".join(map(str, load(changed, {"devices": [device]}).problems))
+    assert "fw9" in text
+    assert "-3" in text

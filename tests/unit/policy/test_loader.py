@@ -168,15 +168,15 @@ def test_a_failed_reload_keeps_both_families_and_forwarding(node: Namespace, fil
     assert node.status()["forwarding"] == {"ipv4": True, "ipv6": True}
 
 
-#: Runs the loader with an ip6tables-restore that fails once, after the test load has passed.
-FAIL_ONCE = """
+#: Runs the loader with a restore of one family that fails so many times, after the test load has passed.
+FAILING = """
 import importlib.machinery, importlib.util, sys
 found = importlib.machinery.SourceFileLoader("loader", sys.argv[1])
 loader = importlib.util.module_from_spec(importlib.util.spec_from_loader("loader", found))
 found.exec_module(loader)
 real, failed = loader.restore, []
 def restore(family, text):
-    if family == "ipv6" and not failed:
+    if family == sys.argv[2] and len(failed) < int(sys.argv[3]):
         failed.append(family)
         raise loader.RulesError("the kernel says no")
     real(family, text)
@@ -185,15 +185,36 @@ sys.exit(loader.main(["loader", "load"]))
 """
 
 
-def test_if_ipv6_fails_in_the_kernel_ipv4_goes_back(node: Namespace, files: dict[str, str]) -> None:
+def other_rules(files: dict[str, str]) -> dict[str, str]:
+    return {**files, **{name: files[name].replace("--dport 53", "--dport 54") for name in ("rules.v4", "rules.v6")}}
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_if_one_family_fails_in_the_kernel_the_other_goes_back(
+    node: Namespace, files: dict[str, str], family: str
+) -> None:
     node.loader("load")
     before = without_counters(node.saved())
-    node.write({**files, "rules.v4": files["rules.v4"].replace("--dport 53", "--dport 54")})
-    done = node.run(sys.executable, "-B", "-c", FAIL_ONCE, str(LOADER))
+    node.write(other_rules(files))
+    done = node.run(sys.executable, "-B", "-c", FAILING, str(LOADER), family, "1")
     assert done.returncode != 0
     assert "the kernel says no" in done.stderr
+    assert "still in force" in done.stderr
     assert without_counters(node.saved()) == before
     assert node.status()["forwarding"] == {"ipv4": True, "ipv6": True}
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_if_it_does_not_come_back_either_the_node_closes(node: Namespace, files: dict[str, str], family: str) -> None:
+    """The families would be of two policies."""
+    node.loader("load")
+    node.write(other_rules(files))
+    done = node.run(sys.executable, "-B", "-c", FAILING, str(LOADER), family, "2")
+    assert done.returncode != 0
+    assert f"the {family} rules before did not come back" in done.stderr
+    assert "closed: nothing is forwarded" in done.stderr
+    assert "f-lan.wan" not in node.saved()
+    assert node.status()["forwarding"] == {"ipv4": False, "ipv6": False}
 
 
 def test_stop_keeps_the_rules(node: Namespace) -> None:
@@ -313,7 +334,7 @@ def test_a_failed_reload_leaves_the_sets_as_they_were(rich_node: Namespace, rich
     before = own_sets(rich_node), without_counters(rich_node.saved())
     files, _old, _new = other_content(rich)
     rich_node.write(files)
-    done = rich_node.run(sys.executable, "-B", "-c", FAIL_ONCE, str(LOADER))
+    done = rich_node.run(sys.executable, "-B", "-c", FAILING, str(LOADER), "ipv6", "1")
     assert done.returncode != 0
     assert (own_sets(rich_node), without_counters(rich_node.saved())) == before
 

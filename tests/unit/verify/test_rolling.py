@@ -199,6 +199,17 @@ def test_sound_by_itself_when_the_others_are_dead(change: Callable[[Nodes], None
     assert unsound(nodes) == []
 
 
+def test_a_dead_member_is_no_fault_of_the_one_that_misses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the last node that can serve would be kept from it."""
+    nodes: dict[str, Any] = clustered()
+    nodes["fw2"]["cluster"]["nodes"][0]["online"] = False
+    nodes["fw2"].update(maintenance=OURS)
+    nodes["fw1"] = None
+    assert unsound(nodes, manager="pacemaker") == []
+    assert not rolling.at_fault(expected(manager="pacemaker"), reports(nodes), "fw2")
+    assert rolling.at_fault(expected(manager="pacemaker"), reports(nodes), "fw1")
+
+
 @pytest.mark.parametrize(("change", "part"), [
     (stop("fw2"), "fw2/keepalived.service"),
     (put("fw2/rules/status/state", "failed"), "the rules are failed"),
@@ -366,3 +377,9 @@ def test_back_is_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = [{"group": "edge", "target": "fw1"}]
     assert act(monkeypatch, moved, step="back", owners={"edge": "fw1"})["moves"] == wanted
     assert act(monkeypatch, pair(), step="back", owners={"edge": "fw1"})["moves"] == []
+
+
+def test_what_has_returned_by_itself_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who served before is not who is preferred."""
+    monkeypatch.setitem(PLAN, "preferred", {"edge": "fw1"})
+    assert act(monkeypatch, pair(), step="back", owners={"edge": "fw2"})["moves"] == []

@@ -220,16 +220,18 @@ class Maintenance:
 
     def _due(self) -> None:
         found = self.read()
+        late = self.giving_way.exists() and self.uptime() >= _seconds(_content(self.giving_way, "0"))
         if found is not None and self.over(found):
             self.off()
+        # Also of a node that serves in its maintenance: nothing else would let it serve again.
+        elif late and (found is None or self.lifted.exists()):
+            self._say("a switchover did not take back its order in time")
+            self.ready()
         elif found is not None:
             self._last_resort()
             # Under Pacemaker the configuration of the cluster keeps it, over reboots too.
             if self.config["manager"] == "keepalived" and not self.lifted.exists():
                 self._withdraw(True)
-        elif self.giving_way.exists() and self.uptime() >= _seconds(_content(self.giving_way, "0")):
-            self._say("a switchover did not take back its order in time")
-            self.ready()
 
     # --- how
     def _say(self, text: str) -> None:

@@ -98,6 +98,8 @@ class Worker:
         self.timers: List[Tuple[float, core.Step]] = []
         self.request: Optional[subprocess.Popen[bytes]] = None
         self.states = "unknown"
+        # The states of the worker before this one; empty after a boot, when there was none.
+        self.was = ""
         self.gate = "unknown"
         self.history: List[Dict[str, Any]] = []
         self.since: Dict[str, float] = {}
@@ -328,10 +330,19 @@ class Worker:
     def earlier(self) -> Dict[str, Tuple[str, int]]:
         """What the worker before this one knew: keepalived does not repeat it. /run does not survive a boot."""
         try:
-            instances = json.loads(Path(self.config["state_file"]).read_text())["instances"]
+            text = Path(self.config["state_file"]).read_text()
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            text = ""
+        self.was = "unknown"
+        try:
+            document = json.loads(text)
+            self.was = str(document["states"])
+            instances = document["instances"]
             known = {name: (item["state"], item["priority"]) for name, item in instances.items()}
             self.since = {name: item["since"] for name, item in instances.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return {}
         return known
 
@@ -431,7 +442,11 @@ class Worker:
             self.journal_fd = open_fifo(journal)
         if self.config["gate"]:
             self.gate = self.read_gate()
-        self.apply(self.core.start(self.holds_vip(), self.earlier()))
+        known = self.earlier()
+        served = any(state == "MASTER" for state, _unused in known.values())
+        # conntrackd asks when it starts, and never again: not for who gave way since, or waited for an answer in vain.
+        asked = self.was in ("", core.IN_STEP) and not served
+        self.apply(self.core.start(self.holds_vip(), known, asked))
         # keepalived starts after this.
         self.hold_back()
         self.publish()

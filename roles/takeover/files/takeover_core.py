@@ -21,7 +21,7 @@ FORGET = "forget"  # the internal cache alone: what this node tells its peers ab
 RESYNC_KERNEL = "resync_kernel"  # kernel's table into the internal cache
 BULK = "bulk"  # internal cache to the peers
 REQUEST = "request"  # ask the peers for all their states
-AWAIT = "await_states"  # the same, but conntrackd has asked them itself, when it started
+AWAIT = "await_states"  # the same, but they have been asked already: by conntrackd when it started, or before
 
 # Seconds after which a node that gave way asks for the states. What it has are its own, whose windows nobody moves on:
 # if it took over again it would drop the packets of every TCP connection as invalid. The new active node answers from
@@ -119,10 +119,11 @@ class Core:
         if self.mode not in MODES:
             raise ValueError("mode {!r} is none of {}".format(self.mode, ", ".join(MODES)))
 
-    def start(self, holds_vip: bool, known: Optional[Dict[str, Tuple[str, int]]] = None) -> Plan:
+    def start(self, holds_vip: bool, known: Optional[Dict[str, Tuple[str, int]]] = None, asked: bool = True) -> Plan:
         """The worker's start. FIFO events of the past are gone, so the addresses that the node holds decide.
 
-        What an earlier worker knew is kept only where it agrees with them.
+        What an earlier worker knew is kept only where it agrees with them. ``asked``: the peers were asked for all
+        that this node misses, so hearing them is enough.
         """
         self.active = holds_vip
         if known and any(state == "MASTER" for state, _unused in known.values()) == holds_vip:
@@ -130,7 +131,10 @@ class Core:
         if self.active:
             # No commit: an active node that restarts its worker already has the newest states in its kernel.
             return Plan(self._gate_steps(), "started on the active node")
-        return Plan(self._passive_steps(0.0, AWAIT), "started on a passive node")
+        if asked:
+            return Plan(self._passive_steps(0.0, AWAIT), "started on a passive node")
+        # It may have given way a moment ago.
+        return Plan(self._passive_steps(0.0, wait=ASK_AFTER), "started on a passive node that misses states")
 
     def batch(self, events: Iterable[Event]) -> Plan:
         edges = 0

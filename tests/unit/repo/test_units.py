@@ -56,6 +56,25 @@ def daemons() -> dict[str, set[str]]:
     return found
 
 
+def changed_units() -> Iterator[tuple[Path, str]]:
+    """Handlers, and each daemon whose drop-in the same role installs."""
+    for path in source_files("roles/*/templates/*-drop-in.conf.j2"):
+        name = path.name.removesuffix("-drop-in.conf.j2")
+        yield path.parents[1] / "handlers" / "main.yml", f"{name}.service"
+
+
+def test_a_handler_that_may_start_a_daemon_knows_its_drop_in() -> None:
+    """On a first deployment the handlers run before the task that starts the daemon."""
+    found = set()
+    for path, unit in changed_units():
+        for handler in yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else []:
+            given = handler.get("ansible.builtin.systemd_service", {})
+            if given.get("name") == unit and given.get("state") in ("started", "reloaded", "restarted"):
+                found.add(unit)
+                assert given.get("daemon_reload") is True, handler["name"]
+    assert {"keepalived.service", "conntrackd.service"} <= found
+
+
 def test_the_daemons_are_known() -> None:
     assert {"linuxha-takeover.service", "linuxha-journal.service", "linuxha-conntrackd-watch.service"} <= set(daemons())
 

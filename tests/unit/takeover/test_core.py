@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from tests.unit.node_programs import load
@@ -156,6 +157,14 @@ def test_start() -> None:
     # The unit of conntrackd has asked the peers already: a second answer would replace every state.
     assert names(core.Core("cache", gate=True).start(False)) == ["await_states", "close_gate"]
     assert names(core.Core("immediate", gate=True).start(False)) == ["await_states"]
+
+
+@pytest.mark.parametrize("mode", core.MODES)
+def test_a_start_where_nobody_was_asked_asks_as_late_as_who_gave_way(mode: str) -> None:
+    plan = core.Core(mode, gate=True).start(False, asked=False)
+    assert names(plan) == RELEASE[mode]
+    assert [step.delay for step in plan.steps if step.name == "request"] == [core.ASK_AFTER] * (mode != "none")
+    assert names(core.Core(mode, gate=True).start(True, asked=False)) == ["open_gate"]
 
 
 @pytest.mark.parametrize(
@@ -479,6 +488,59 @@ def test_who_has_nothing_to_wait_for_does_not(tmp_path: Path, changed: dict[str,
     node.worker.start()
     assert not node.file.exists() or node.told == "0"
     node.worker.stop_request()
+
+
+@pytest.mark.parametrize(("was", "role", "asks"), [
+    ("in-step", "BACKUP", False),
+    # It asked, and the answer is on its way; or none came; or it has just given way.
+    ("resyncing", "BACKUP", True),
+    ("unknown", "FAULT", True),
+    # Its own states, of the time in which it served.
+    ("in-step", "MASTER", True),
+])  # fmt: skip
+@pytest.mark.parametrize("instance", ["ha0", "vips-office"])
+def test_a_worker_that_restarts_asks_for_what_is_missing(
+    returning: Returning, was: str, role: str, asks: bool, instance: str
+) -> None:
+    known = {instance: {"state": role, "since": 1.0, "priority": 100}}
+    returning.state.write_text(json.dumps({"instances": known, "active": role == "MASTER", "states": was}))
+    returning.worker.start()
+    assert returning.told == str(core.LEAST)
+    assert [step.name for step in returning.worker.queue] == ([] if asks else ["await_states"])
+    assert [step for _unused, step in returning.worker.timers] == [core.Step("request", core.ASK_AFTER)] * asks
+    returning.works()
+    # Hearing the peer is no answer.
+    assert (returning.worker.request is None) == asks
+    assert returning.told == str(core.LEAST)
+    returning.answers(0)
+    assert returning.told == "0"
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"\xff", b'{"instances": {}}', b'{"states": null, "instances": {}}'])
+def test_after_a_worker_that_left_no_whole_record_the_states_are_asked_for(returning: Returning, text: bytes) -> None:
+    returning.state.write_bytes(text)
+    returning.worker.start()
+    assert [step.name for _unused, step in returning.worker.timers] == ["request"]
+
+
+def test_a_worker_that_is_stopped_has_the_time_to_end_a_takeover() -> None:
+    """And its programs live so long: systemd tells the worker alone."""
+    unit = (Path(takeover.__file__).parents[1] / "templates" / "linuxha-takeover.service.j2").read_text()
+    assert "\nKillMode=mixed\n" in unit
+    for commit in (30, 200):
+        waited: list[float] = []
+
+        def runner(argv: list[str], stdin: str, timeout: float, waited: list[float] = waited) -> tuple[int, str]:
+            waited.append(timeout)
+            return 0, ""
+
+        worker = takeover.Worker({**CONFIG, "commit_timeout_s": commit}, runner)
+        worker.apply(worker.core.batch(events(*BOTH_MASTER)))
+        while worker.queue:
+            worker.step()
+        given = {"takeover_commit_timeout": commit, "takeover_after": [], "takeover_before": []}
+        text = jinja2.Template(unit).render(given)
+        assert int(text.split("TimeoutStopSec=")[1].split("s")[0]) >= sum(waited) > commit
 
 
 def test_a_worker_that_is_stopped_in_a_takeover_ends_it(returning: Returning) -> None:

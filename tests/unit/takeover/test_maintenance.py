@@ -163,6 +163,36 @@ def test_a_drain_of_a_node_that_serves_in_its_maintenance_ends(node: Node) -> No
     assert not node.order("ready")["drained"]
 
 
+def test_a_switchover_that_died_leaves_no_node_away_that_serves_in_its_maintenance(node: Node) -> None:
+    node.config["takeover"] = "last_resort"
+    node.order("on", None, "disk", "")
+    node.heard = False
+    node.up = 1000.0
+    assert node.order("apply")["lifted"]
+    assert node.order("drain", 60)["drained"]
+    assert node.timer() == "start"
+    node.up += 59
+    assert node.order("apply")["drained"]
+    node.up += 1
+    answer = node.order("apply")
+    assert (answer["drained"], answer["lifted"]) == (False, True)
+    assert "a switchover did not take back its order in time" in answer["changes"]
+    assert node.timer() == "stop"
+
+
+def test_a_switchover_that_died_ends_no_maintenance(node: Node) -> None:
+    node.order("on", None, "disk", "")
+    drain = Path(node.config["drain_file"])
+    drain.write_text("0\n")
+    node.order("drain", 60)
+    node.up += 61
+    drain.write_text("0\n")
+    # It goes on to keep to the maintenance.
+    answer = node.order("apply")
+    assert (answer["drained"], answer["changes"]) == (True, ["keepalived gives way"])
+    assert answer["maintenance"] is not None
+
+
 def test_a_switchover_that_died_is_taken_back(node: Node) -> None:
     assert node.order("drain", 60)["drained"]
     assert node.timer() == "start"

@@ -64,7 +64,7 @@ class Near(Peers):
         ahead = self.cluster.ahead.get(self.cluster.up[address], 0.0)
         return f"{time.time_ns() + int(ahead * 1e9)} {gate.manifest_digest(layout)}"
 
-    def copy(self, address: str, names: Sequence[str], into: Path, limit: int) -> None:
+    def copy(self, address: str, names: Sequence[str], into: Path, limit: int, timeout: float) -> None:
         for name in names:
             source = self.there(address).export / name
             if not source.is_file() or source.is_symlink():

@@ -125,6 +125,25 @@ def test_too_many_files_or_deletions_are_refused(monkeypatch: pytest.MonkeyPatch
         parse(render("b", {"/x": GOOD}), "b", bounds())
 
 
+def test_a_manifest_of_empty_objects_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take 35 times its size of memory."""
+
+    def loads(data: str) -> None:
+        raise AssertionError("was read")
+
+    monkeypatch.setattr(manifest, "json", SimpleNamespace(loads=loads))
+    for piece in (b'{"":{"":{}}},', b"[[[]]],"):
+        data = b'{"a":[' + piece * (manifest.MAX_BYTES // len(piece) - 2) + b"0]}"
+        with pytest.raises(ManifestError, match=r"too many objects: [0-9]+, more than 100000"):
+            parse(data, "b", bounds())
+
+
+def test_as_many_files_and_deletions_as_are_allowed_are_not_too_many_objects() -> None:
+    files = {f"/etc/many/[{n}]": GOOD for n in range(manifest.MAX_FILES)}
+    files.update({f"/etc/many/{{{n}": GONE for n in range(manifest.MAX_DELETIONS)})
+    assert parse(render("b", files), "b", bounds()) == files
+
+
 def test_a_deletion_of_tomorrow_is_one_of_today() -> None:
     """Else it would never be forgotten."""
     (found,) = parse(render("b", {"/x": replace(GONE, mtime_ns=2**61)}), "b", bounds()).values()
@@ -216,6 +235,39 @@ def test_a_node_that_left_is_forgotten_and_the_others_go_on(tmp_path: Path) -> N
     assert cluster.contents(FILE) == ["from b", "from b"]
 
 
+@pytest.mark.parametrize("policy", ["primary", "newest", "refuse"])
+def test_what_only_a_node_that_left_had_counted_is_not_that_of_a_bare_machine(tmp_path: Path, policy: str) -> None:
+    """Neither its edits nor its deletions: else what a new node has from its distribution could win."""
+    entries = [{"name": "many", "path": FOLDER, "kind": "directory", "delete": True}]
+    cluster = Cluster(tmp_path, "abc", entries, primary="c", conflict=policy)
+    text, gone = f"{FOLDER}/x", f"{FOLDER}/gone"
+    peers = cluster["a"].settings["peers"] + cluster["b"].settings["peers"]
+
+    def members(*names: str) -> None:
+        for name in names:
+            known = {peer["name"]: peer for peer in peers if peer["name"] in names and peer["name"] != name}
+            cluster[name].settings["peers"] = list(known.values())
+            cluster[name].configure()
+        cluster.connect(*names)
+
+    members("a", "b")
+    bare = cluster.nodes.pop("c")
+    for path in (text, gone):
+        cluster["a"].write(path, "what was there before")
+    cluster.round(2)
+    cluster["a"].write(text, "of the cluster")
+    cluster["a"].path(gone).unlink()
+    cluster.round(2)
+    assert set(cluster["b"].manifest()[text]["vector"]) == set(cluster["b"].manifest()[gone]["vector"]) == {"a"}
+    cluster.nodes = {"c": bare, "b": cluster["b"]}
+    members("b", "c")
+    for path in (text, gone):
+        bare.write(path, "of the distribution", mtime=time.time() + 1)
+    cluster.round(4)
+    assert cluster.contents(text) == ["of the cluster"] * 2 and cluster.contents(gone) == [None] * 2
+    assert all(node.status()["in_step"] for node in cluster.nodes.values()), cluster["b"].status()
+
+
 # --- what it says ----------------------------------------------------------------------------------------------------
 
 
@@ -282,10 +334,10 @@ def test_a_transfer_is_bounded_by_what_was_announced(cluster: Cluster, monkeypat
     limits: list[int] = []
     real = Near.copy
 
-    def copy(self: Near, address: str, names: Sequence[str], into: Path, limit: int) -> None:
+    def copy(self: Near, address: str, names: Sequence[str], into: Path, limit: int, timeout: float) -> None:
         if "objects" in names[0]:
             limits.append(limit)
-        real(self, address, names, into, limit)
+        real(self, address, names, into, limit, timeout)
 
     monkeypatch.setattr(Near, "copy", copy)
     cluster["b"].write(f"{FOLDER}/new", "x" * 77)
@@ -294,17 +346,73 @@ def test_a_transfer_is_bounded_by_what_was_announced(cluster: Cluster, monkeypat
     assert limits == [77]
 
 
+class Slow:
+    """Time that goes on only while something is transferred."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, takes: float):
+        self.now, self.allowed = 0.0, list[float]()
+        real = Near.copy
+
+        def copy(near: Near, address: str, names: Sequence[str], into: Path, limit: int, timeout: float) -> None:
+            if "objects" in names[0]:
+                self.allowed.append(timeout)
+                self.now += min(takes, timeout)
+                if takes > timeout:
+                    raise PeerError(f"no answer within {timeout:g} s")
+            real(near, address, names, into, limit, timeout)
+
+        monkeypatch.setattr(Near, "copy", copy)
+        clock = SimpleNamespace(monotonic=lambda: self.now, monotonic_ns=time.monotonic_ns, time_ns=time.time_ns)
+        monkeypatch.setattr(fetch, "time", clock)
+
+
+def test_a_slow_peer_does_not_take_the_time_of_all_others(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd ends the run after 300 s, and nothing of what came would be in place."""
+    for node in cluster.nodes.values():
+        node.settings["batch_limit_bytes"] = 1024
+        node.configure()
+    for number in range(5):
+        cluster["b"].write(f"{FOLDER}/new-{number}", str(number) * 1000)
+    cluster["b"].run()
+    slow = Slow(monkeypatch, 50)
+    assert cluster["a"].run() == 0
+    assert slow.allowed == [120, 70, 20] and slow.now == 120
+    files = cluster["a"].status()["files"]
+    reasons = [files[f"{FOLDER}/new-{number}"]["reason"] for number in range(5)]
+    assert len([reason for reason in reasons if fetch.TOO_SLOW in reason]) == 2, reasons
+    assert len([reason for reason in reasons if not reason]) == 2, reasons
+    # What came is in place, and the next run brings the rest.
+    assert cluster["a"].run() == 0
+    cluster["a"].run()
+    assert all(cluster["a"].read(f"{FOLDER}/new-{number}") == str(number) * 1000 for number in range(5))
+
+
+def test_all_slow_peers_together_leave_time_for_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(
+        tmp_path, "abcd", [{"name": "many", "path": FOLDER, "kind": "directory"}], [("a", n) for n in "bcd"]
+    )
+    cluster.round()
+    for name in "bcd":
+        cluster[name].write(f"{FOLDER}/{name}", name * 10)
+        cluster[name].run()
+    slow = Slow(monkeypatch, 1000)
+    assert cluster["a"].run() == 0
+    assert slow.now == sum(slow.allowed) <= fetch.TRANSFERS_S and len(slow.allowed) == 2
+    assert fetch.TOO_SLOW in cluster["a"].status()["files"][f"{FOLDER}/d"]["reason"]
+
+
 def test_a_reserve_of_the_disk_stays_free(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster["a"].settings["reserve_percent"] = 10
     cluster["a"].configure()
     cluster["b"].write(f"{FOLDER}/new", "x" * 100)
     cluster["b"].run()
-    disk = SimpleNamespace(f_bavail=299, f_frsize=1, f_blocks=1000)
+    # What is kept for root is free, and the percent are of a whole that has it in it.
+    disk = SimpleNamespace(f_bavail=249, f_bfree=299, f_frsize=1, f_blocks=1000)
     monkeypatch.setattr(fetch.os, "statvfs", lambda path: disk)
     cluster["a"].run()
     assert cluster["a"].read(f"{FOLDER}/new") is None
     assert "reserve_percent 10" in cluster["a"].status()["files"][f"{FOLDER}/new"]["reason"]
-    disk.f_bavail = 300
+    disk.f_bfree, disk.f_bavail = 300, 250
     cluster["a"].run()
     assert cluster["a"].read(f"{FOLDER}/new") == "x" * 100
 
@@ -401,6 +509,31 @@ def test_what_failed_waits_for_the_timer(cluster: Cluster, step: str) -> None:
     assert node.read(path) == "newer" and node.status()["in_step"]
 
 
+def test_what_failed_waits_for_the_timer_also_after_a_run_that_was_cut_off(tmp_path: Path) -> None:
+    """By a full disk, the case for which it is kept in memory."""
+    cluster = Cluster(tmp_path)
+    node, path, older = cluster["a"], f"{FOLDER}/x", "0" * 64
+    cluster["b"].write(path, "new")
+    cluster["b"].write(FILE, "new")
+    cluster["b"].run()
+    tried: list[str] = []
+
+    def full(what: str, where: str) -> None:
+        if what == "draft" and where == path:
+            tried.append(where)
+        if (what == "draft" and where == path) or (tried and what == "write" and "manifest" in where):
+            raise OSError(errno.ENOSPC, "No space left on device", where)
+
+    node.layout.run.mkdir()
+    (node.layout.run / "failed.json").write_text(json.dumps({older: "of the run before"}))
+    assert node.run(full) == 1 and tried == [path]
+    kept = json.loads((node.layout.run / "failed.json").read_text())
+    assert kept.pop(older) == "of the run before" and "No space left" in "".join(kept.values())
+    node.run(full, patient=True)
+    assert tried == [path]
+    assert node.run() == 0 and node.read(path) == node.read(FILE) == "new"
+
+
 def test_an_action_that_failed_waits_for_the_timer(tmp_path: Path) -> None:
     """It may itself be what changes a watched directory."""
     said, good = tmp_path / "said", tmp_path / "good"
@@ -450,6 +583,7 @@ def test_what_started_it_is_known(
         ("/etc/.x", "etc-.x"),
         ("/etc/a b%", r"etc-a\x20b\x25"),
         ("/etc/ü", r"etc-\xc3\xbc"),
+        ("/etc/a\udcffb", r"etc-a\xffb"),
     ],
 )
 def test_names_of_units(path: str, name: str) -> None:
@@ -480,6 +614,13 @@ def test_watches_follow_the_directories() -> None:
         ["start", "--", "linuxha-sync-watch@etc-new.path"],
         ["stop", "--", "linuxha-sync-watch@etc-old.path"],
     ]
+
+
+def test_a_directory_whose_name_is_no_utf_8_stops_no_other_watch() -> None:
+    """systemd refuses a path unit for it, and the files below it are refused as well."""
+    systemd = Systemd(watch.MAIN)
+    watch.follow(["/etc/a\udcffb", "/etc/new"], systemd)
+    assert systemd.said == [["start", "--", "linuxha-sync-watch@etc-new.path"]]
 
 
 def test_nothing_is_watched_where_that_was_stopped() -> None:

@@ -200,14 +200,14 @@ def test_a_link_in_the_incoming_directory_is_not_read(
 
     real = Near.copy
 
-    def copy(self: Near, address: str, names: list[str], into: Path, limit: int) -> None:
+    def copy(self: Near, address: str, names: list[str], into: Path, limit: int, timeout: float) -> None:
         for name in names:
             if linked in name:
                 (into / Path(name).name).symlink_to(
                     secret if linked == "objects" else self.there(address).export / name
                 )
             else:
-                real(self, address, [name], into, limit)
+                real(self, address, [name], into, limit, timeout)
 
     monkeypatch.setattr(Near, "copy", copy)
     cluster["a"].run()

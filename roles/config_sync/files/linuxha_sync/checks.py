@@ -79,11 +79,12 @@ class Failures:
     def note(self, entry: Entry, items: Sequence[Install], reason: str) -> None:
         self.now[fingerprint(entry, items)] = reason
 
-    def save(self) -> None:
-        """In memory: also when the disk is full."""
-        if self.now != self.before:
+    def save(self, cut: bool = False) -> None:
+        """In memory: also when the disk is full. A run that was `cut` off has not come to all that failed before."""
+        wanted = {**self.before, **self.now} if cut else self.now
+        if wanted != self.before:
             draft = self.path.with_name(".failed.json.new")
-            draft.write_bytes(as_bytes(dict(self.now)))
+            draft.write_bytes(as_bytes(dict(wanted)))
             draft.replace(self.path)
 
 

@@ -27,6 +27,9 @@ from .store import Store
 CONNECT_S = 3
 ANSWER_S = 10
 TRANSFER_S = 120
+# From the begin of a run on. systemd ends it after 300 s, and what came until then is to be checked and put in place.
+TRANSFERS_S = 180
+TOO_SLOW = "the peer is too slow; the next run goes on"
 # What a peer says is a line, and what rsync and ssh complain of a few.
 SAYS_BYTES = 65536
 # In one command line; the kernel allows 128 KiB for one environment variable, and the gate gets it as such.
@@ -126,6 +129,8 @@ class Peers:
         self.hurried = list(shell) if shell is not None else ssh(settings, 1)
         # Peers that did not answer the last time: nobody waits long for them.
         self.away: Set[str] = set()
+        # One object for each run.
+        self.end = time.monotonic() + TRANSFERS_S
 
     def run(self, argv: Sequence[str], timeout: float, limit: int) -> str:
         # No file may grow beyond what is allowed, whatever the peer claims.
@@ -160,12 +165,12 @@ class Peers:
         shell = self.hurried if hurry else self.shell
         return self.run([*shell, address, words], CONNECT_S + ANSWER_S, 1 << 20)
 
-    def copy(self, address: str, names: Sequence[str], into: Path, limit: int) -> None:
+    def copy(self, address: str, names: Sequence[str], into: Path, limit: int, timeout: float) -> None:
         """Files of the export of a peer. Plain files only: rsync leaves out whatever else is there."""
         host = f"[{address}]" if ":" in address else address
         sources = [f"{host}:{names[0]}", *(f":{name}" for name in names[1:])]
         argv = ["rsync", "-e", shlex.join(self.shell), "--whole-file", "--timeout=20", "--", *sources, f"{into}/"]
-        self.run(argv, TRANSFER_S, limit)
+        self.run(argv, timeout, limit)
 
     # --- what a run asks ---------------------------------------------------------------------------------------------
     def greet(self, peer: Peer) -> Tuple[str, Clock, str]:
@@ -210,9 +215,16 @@ class Peers:
             answer.problem = f"{error.filename}: {error.strerror}"
         return answer
 
+    def left(self, end: float) -> int:
+        """Whole seconds that a transfer may still take; after the end none begins."""
+        left = int(min(TRANSFER_S, end - time.monotonic()))
+        if left < 1:
+            raise PeerError(TOO_SLOW)
+        return left
+
     def manifest(self, peer: Peer, address: str) -> bytes:
         with self.store.room(peer.name) as room:
-            self.copy(address, ["manifest.json"], room, manifest.MAX_BYTES)
+            self.copy(address, ["manifest.json"], room, manifest.MAX_BYTES, self.left(self.end))
             data = read_regular(room / "manifest.json", manifest.MAX_BYTES)
         if data is None:
             raise PeerError(f"{peer.name} sent no manifest, or one that is larger than {manifest.MAX_BYTES} bytes")
@@ -220,18 +232,24 @@ class Peers:
         return data
 
     def fetch(self, answer: Answer, wanted: Iterable[Version]) -> Dict[str, str]:
-        """Brings objects; checksum to why it did not come."""
+        """Brings objects; checksum to why it did not come.
+
+        All batches together have the time of one transfer: what other peers have waits for them, and so does what
+        came. What is kept already is not fetched again, so the next run gets further.
+        """
+        end = min(self.end, time.monotonic() + TRANSFER_S)
         sizes = {version.sha256: version.size for version in wanted}
         problems: Dict[str, str] = {}
         for some in batches(sizes, self.settings.batch_limit_bytes):
             try:
+                left = self.left(end)
                 self.spare(sum(sizes[name] for name in some))
                 with self.store.room(answer.peer.name) as room:
                     trouble = ""
                     try:
                         # No file may be larger than the largest was said to be.
                         most = max(1, *(sizes[name] for name in some))
-                        self.copy(answer.address, [f"objects/{name}" for name in some], room, most)
+                        self.copy(answer.address, [f"objects/{name}" for name in some], room, most, left)
                     except PeerError as error:
                         trouble = str(error)  # what did come is used
                     for name in some:
@@ -245,9 +263,12 @@ class Peers:
         return problems
 
     def spare(self, needed: int) -> None:
-        """Objects take room twice: here, and where the files belong."""
+        """Objects take room twice: here, and where the files belong.
+
+        What the file system keeps for root counts as free: what reserve_percent is a part of has it in it as well.
+        """
         disk = os.statvfs(self.store.layout.incoming)
-        left = disk.f_bavail * disk.f_frsize - 2 * needed
+        left = disk.f_bfree * disk.f_frsize - 2 * needed
         if left < disk.f_blocks * disk.f_frsize * self.settings.reserve_percent // 100:
             reserve = f"reserve_percent {self.settings.reserve_percent} stay free"
             raise PeerError(f"no space left on the device for {needed} bytes: {reserve}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
@@ -90,6 +91,8 @@ class Run:
             status.write(self.store, content, self.now_ns())
         except (SyncError, OSError) as problem:
             error = str(problem)
+            with suppress(OSError):  # what stopped the run has been said, and may stop this as well
+                self.failures.save(cut=True)
         finally:
             self.pool.shutdown()
         self.notified = {name: future.result() or "told" for name, future in self.telling.items()}

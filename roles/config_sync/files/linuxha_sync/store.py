@@ -233,11 +233,18 @@ class Store:
                 f"{path}: {error}; move it away to start without a past (the files of the peers then win)"
             ) from error
         members = self.settings.members
-        files = {
-            path_: replace(version, vector=versions.among(version.vector, members)) for path_, version in files.items()
-        }
+        files = {path_: replace(version, vector=self.remaining(version.vector)) for path_, version in files.items()}
         rivals = {path_: versions.among(vector, members) for path_, vector in rivals.items()}
         return State(files, set(document.get("missing", [])), rivals, set(document.get("entries", [])))
+
+    def remaining(self, vector: versions.Vector) -> Dict[str, int]:
+        """What a vector counts without the nodes that have left.
+
+        What only they had counted counts as ours, since we have it. An empty vector is that of the files of a bare
+        machine: the one that takes the place of the node that left could overwrite what that node had made.
+        """
+        left = versions.among(vector, self.settings.members)
+        return left if left or not vector else {self.settings.node: max(vector.values())}
 
     def save(self, state: State) -> None:
         """First for ourselves, then for the peers: a count that they saw is never used again."""

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from typing import Callable, List, Sequence, Set
+
+from .manifest import path_problem
 
 MAIN = "linuxha-sync-watch.path"
 INSTANCE = "linuxha-sync-watch@"
@@ -20,14 +23,18 @@ Call = Callable[[Sequence[str]], str]
 
 def escaped(path: str) -> str:
     """As `systemd-escape --path` writes it."""
-    parts = [part.encode() for part in path.split("/") if part]
+    parts = [os.fsencode(part) for part in path.split("/") if part]
     plain = "-".join("".join(chr(byte) if byte in PLAIN else f"\\x{byte:02x}" for byte in part) for part in parts)
     return f"\\x2e{plain[1:]}" if plain.startswith(".") else plain
 
 
 def units(directories: Sequence[str]) -> Set[str]:
-    """One for each directory, those of the first first when there are too many."""
-    names = [f"{INSTANCE}{escaped(path)}.path" for path in sorted(directories)]
+    """One for each directory, those of the first first when there are too many.
+
+    None where no path can be published: systemd refuses a name that is no UTF-8, and a call that fails
+    in part is the last one.
+    """
+    names = [f"{INSTANCE}{escaped(path)}.path" for path in sorted(directories) if not path_problem(path)]
     return set([name for name in names if len(name) <= LONGEST][:MOST])
 
 

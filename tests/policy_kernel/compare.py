@@ -87,6 +87,8 @@ def compare(case: Case, rig: Rig, asked: Sequence[Question]) -> Totals:
             if kernel not in wanted:
                 text = f"{question.packet} ({question.link})\n  trace:  {wanted[0]}\n  kernel: {kernel}"
                 totals.differences.append(text)
+            elif isinstance(kernel, Fate) and case.cuts(question.packet, kernel.exempt):
+                totals.differences.append(f"{question.packet} is no answer to who may ask {kernel.exempt}")
     return totals
 
 

@@ -106,6 +106,19 @@ class Case:
         zone = self.zone_at(link)
         return zone if self.raw["zones"][zone].get("antispoof", self.raw["antispoof"]) == "strict" else ""
 
+    def cuts(self, packet: Packet, exempt: str) -> bool:
+        """Whether an exemption takes an answer from the connections of others, although all who may ask are known."""
+        entry = next((each for each in self.raw.get("untracked", ()) if each["name"] == exempt), None)
+        askers = entry["from"] if entry and "source" not in entry else []
+        if packet.from_zone in (FIREWALL, *askers) or not askers or {"any", FIREWALL} & {*askers}:
+            return False
+        bodies = [self.raw["zones"][zone] for zone in askers]
+        nets = [[ipaddress.ip_network(text) for text in body.get("networks", ())] for body in bodies]
+        known = all(any(net.version == packet.family for net in each) for each in nets)
+        if not known or any(body.get("bogons") for body in bodies):
+            return False
+        return not any(packet.destination in net for each in nets for net in each)
+
     def zone_of(self, link: str, address: Address) -> str:
         """The zone of an address behind an interface, as the guide says it: the longest prefix wins."""
         best, longest = self.zone_at(link), -1
@@ -173,7 +186,10 @@ class _Maker:
         found["untracked"] = [self._untracked(number) for number in range(self.random.randint(2, 6))]
         if "hidden" in self.features:
             service = {"protocol": self.random.choice(["tcp", "udp"]), "ports": self._ports()}
-            found["untracked"][0] = {"name": "u0", "from": ["vpn"], "to": ["any"], **service}
+            # Either its hosts ask, or it is one of those whose connections are left alone.
+            others = self.random.sample(["wan", "lan", "dmz"], self.random.randint(1, 2))
+            asker = ["vpn"] if self._chance(0.5) else others
+            found["untracked"][0] = {"name": "u0", "from": asker, "to": ["any"], **service}
             # Else they exempt what would pass as an answer of the first one.
             for entry in found["untracked"][1:]:
                 entry.setdefault("source", self._items())
@@ -442,11 +458,16 @@ class _Traffic:
         for rule in made.policy.early.untracked:
             for family, match in rule.matches.items():
                 self.matches[family] += [(rule.from_zones, match)] * 2
-        hidden = {family: span(family, [ipaddress.ip_network(text) for text in HIDDEN]) for family in (4, 6)}
+        # Where hosts of those who may ask are, beyond the networks of their zones.
+        beyond = {
+            place: {family: span(family, [ipaddress.ip_network(text) for text in place]) for family in (4, 6)}
+            for place in (HIDDEN, ELSEWHERE)
+        }
         for rule in made.policy.early.answers:
+            place = HIDDEN if "vpn" in rule.to_zones else ELSEWHERE
             for family, match in rule.matches.items():
-                there = replace(match, destination=spans.intersect(match.destination, hidden[family]))
-                self.matches[family] += [(rule.from_zones, there)] * 9
+                there = replace(match, destination=spans.intersect(match.destination, beyond[place][family]))
+                self.matches[family] += [(rule.from_zones, there)] * (9 if "hidden" in made.features else 2)
         self.addresses = {family: self._known(family) for family in (4, 6)}
         # The routers of a link share its first address (RFC 4291, section 2.6.1), so nobody sends from it.
         nets = map(ipaddress.ip_network, made.routes)

@@ -42,10 +42,16 @@ PASSED, SILENCE, REFUSED = "passed", "silence", "refused"
 class World:
     """Rules in a rig, and one packet at a time."""
 
-    def __init__(self, policy: Mapping[str, Any], alter: Callable[[str], str] = str, **rig: Any) -> None:
+    def __init__(
+        self,
+        policy: Mapping[str, Any],
+        alter: Callable[[str], str] = str,
+        routes: Mapping[str, str] = ROUTES,
+        **rig: Any,
+    ) -> None:
         ruleset, problems = parse({"zones": ZONES, **policy})
         assert problems == ()
-        self.rig = Rig(ROUTES, OWN, **rig)
+        self.rig = Rig(routes, OWN, **rig)
         try:
             self.rig.load({name: alter(text) for name, text in render(ruleset).items()})
         except BaseException:
@@ -341,6 +347,33 @@ def test_what_is_exempted_passes_both_ways_without_a_state(world: Make, family: 
     assert made.connect("wan", OUTER[family], INNER[family], 5005, 17) == SILENCE
     assert made.connect("wan", OUTER[family], INNER[family], 53, 17) == PASSED
     assert len(made.rig.states(family)) == 1
+
+
+#: A server and its network; a host behind another router of lan, which is in no network.
+SERVERS = {
+    4: ("203.0.113.130", "203.0.113.128/25", "203.0.113.20"),
+    6: ("2001:db8:3::9", "2001:db8:3::/64", "3fff::20"),
+}
+
+
+@both
+@pytest.mark.parametrize("wan", [{"interfaces": ["wan"]}, ZONES["wan"]])
+def test_an_exemption_leaves_the_connections_of_others_alone(world: Make, family: int, wan: dict[str, Any]) -> None:
+    """Also of those whose addresses are in no network: their answers pass by the state of their connection."""
+    server, net, behind = SERVERS[family]
+    zones = {"wan": wan, "lan": ZONES["lan"], "dmz": {"interfaces": ["dmz"], "networks": [net]}}
+    service = {"to": "dmz", "destination": server, "protocol": "udp", "ports": [53]}
+    policy = {
+        "rules": [{"name": "r", "from": "wan", **service}],
+        "untracked": [{"name": "u", "from": "lan", **service}],
+    }
+    made = world({"zones": zones, **policy}, routes={**ROUTES, net: "dmz", behind: "lan"})
+    askers = {"wan": (OUTER[family], SOURCES[family][2]), "lan": (INNER[family], behind)}
+    for link, source in ((link, source) for link, sources in askers.items() for source in sources):
+        (there,) = made.send(link, head(source, server, 53, 17))
+        assert made.send("dmz", packets.back(packets.read(there))), (link, source)
+    unasked = [made.send("dmz", head(server, source, 20001, 17, 53)) for source in askers["wan"]]
+    assert unasked == [[], []]
 
 
 # --- helpers

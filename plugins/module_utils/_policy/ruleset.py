@@ -96,8 +96,8 @@ class Ruleset:
         """What an exemption takes out of connection tracking: what it matches, and the answers.
 
         Before the route is known nobody can tell in which zone a forwarded answer ends. Without a source in the rule
-        it would be all that the asked one sends from this service, so what is in networks of other zones is left out.
-        The way of what ends at the firewall, or comes from it, is known.
+        it would be all that the asked one sends from this service, so what may be for other zones is left out. The
+        way of what ends at the firewall, or comes from it, is known.
         """
         yield rule
         back = _answers(rule)
@@ -116,30 +116,29 @@ class Ruleset:
     def left_out(self, rule: FlatRule) -> Iterator[FlatRule]:
         """Answers that stay tracked although they may be for somebody who was let ask, and pass whatever their state.
 
-        The hosts of a zone without networks may be anywhere, also in networks of other zones. Behind the route the
-        interface tells.
+        The hosts of a zone may be elsewhere than its networks say. Behind the route the interface tells.
         """
         back = _answers(rule)
+        asked, askers = _without_firewall(rule.to_zones), _without_firewall(rule.from_zones)
         for family, match in back.matches.items():
             rest = spans.subtract(match.destination, self._to_askers(rule, match, family).destination)
-            somewhere = tuple(
-                zone.name
-                for zone in self.zones
-                if zone.name in rule.from_zones and not any(net.version == family for net in zone.networks)
-            )
-            asked = _without_firewall(rule.to_zones)
-            if rest and somewhere and asked:
+            if rest and askers and asked:
                 matches = {family: replace(match, destination=rest)}
-                yield replace(back, from_zones=asked, to_zones=somewhere, matches=matches)
+                yield replace(back, from_zones=asked, to_zones=askers, matches=matches)
 
     def _to_askers(self, rule: FlatRule, answers: Match, family: int) -> Match:
-        if not spans.is_full(answers.destination, family):
-            return answers
+        """Without what may be for zones that `from` does not name. What is in no network is for an open zone."""
         # The first one has a prefix that several have.
         ordered = sorted(self.zones, key=lambda zone: zone.name not in rule.from_zones)
+        askers = [zone for zone in ordered if zone.name in rule.from_zones]
+        others = ordered[len(askers) :]
+        if not others or not spans.is_full(answers.destination, family):
+            return answers
         where = Context(networks={zone.name: zone.networks for zone in ordered}, places=self.flat_zones)
-        others = (where.region(zone.name, family) for zone in ordered if zone.name not in rule.from_zones)
-        return replace(answers, destination=spans.subtract(answers.destination, spans.union(*others)))
+        if askers and not any(_is_open(zone, family) for zone in askers):
+            return replace(answers, destination=spans.union(*(where.region(zone.name, family) for zone in askers)))
+        theirs = spans.union(*(where.region(zone.name, family) for zone in others))
+        return replace(answers, destination=spans.subtract(answers.destination, theirs))
 
     @cached_property
     def flat_zones(self) -> tuple[FlatZone, ...]:
@@ -203,6 +202,11 @@ def parse(
 def _answers(rule: FlatRule) -> FlatRule:
     matches = {family: mirrored(match) for family, match in rule.matches.items()}
     return replace(rule, from_zones=rule.to_zones, to_zones=rule.from_zones, matches=matches)
+
+
+def _is_open(zone: zones.Zone, family: int) -> bool:
+    """Whether a zone has hosts beyond its networks: it names none, or the public network is behind it."""
+    return zone.bogons or not any(net.version == family for net in zone.networks)
 
 
 def _without_firewall(found: Sequence[str]) -> tuple[str, ...]:

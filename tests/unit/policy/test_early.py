@@ -208,9 +208,15 @@ def sent(
             "'video' (iptables_untracked[1]) accepts it before the rules.",
         ),
         (
-            sent("eth2", "198.51.100.7", "203.0.113.9", 17, 5004, 40000),
+            sent("eth2", "198.51.100.7", "198.51.100.200", 17, 5004, 40000, "eth1"),
             {"drop"},
             "Nothing else accepts what is not tracked: drop.",
+        ),
+        (
+            # No guest has this address.
+            sent("eth2", "198.51.100.7", "203.0.113.9", 17, 5004, 40000),
+            {"reject"},
+            "'udp' (iptables_rules[1]) rejects it.",
         ),
         (
             sent("tun0", "198.51.100.7", "192.0.2.77", 17, 40000, 5005, "eth1"),

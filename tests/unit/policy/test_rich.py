@@ -371,16 +371,16 @@ def test_an_exemption_is_for_packets_that_end_where_it_says(target: object, end:
                 "-s 192.0.2.9 -i eth3 -p udp --sport 53 -m addrtype --dst-type LOCAL",
             ],
         ),
-        # Who asks from inside of a network of another zone: the longest prefix tells.
+        # The hosts of wan may be anywhere, and have their own connections too. The longest prefix tells.
         (
             {"to": "dmz", "from": "lan"},
             "PREROUTING",
-            ["-s 192.0.2.9 ! -d 198.51.100.128/25 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
+            ["-s 192.0.2.9 -d 198.51.100.0/25 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
         ),
         (
             {"to": "dmz", "from": "branch"},
             "PREROUTING",
-            ["-s 192.0.2.9 ! -d 198.51.100.0/25 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
+            ["-s 192.0.2.9 -d 198.51.100.128/25 -i eth3 -p udp --sport 53 -m addrtype ! --dst-type LOCAL"],
         ),
         (
             {"to": "dmz", "from": "any"},
@@ -412,8 +412,46 @@ def test_answers_to_a_zone_without_networks_pass_where_they_leave() -> None:
     ]
     known = {**ZONES, "vpn": {"interfaces": ["tun0"], "networks": ["198.51.100.64/26"]}}
     text = compiled(zones=known, untracked=[entry])["rules.v4"]
-    assert "-d 198.51.100.0/26" not in text
-    assert all("UNTRACKED" in line for line in chain(text, "FORWARD") if "5004" in line)
+    # Its hosts may be beyond them, and those of wan are.
+    assert [line for line in chain(text, "FORWARD") if "5004" in line][1:] == [
+        f"-s 192.0.2.9 -d 198.51.100.64/26 -i eth1 -o tun0 -p udp --sport 5004 {stateless} -j ACCEPT",
+        "-s 192.0.2.9 ! -d 198.51.100.64/26 -i eth1 -o tun0 -p udp --sport 5004 -j ACCEPT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bogons", "asker", "answers"),
+    [
+        # In no network: nobody knows whose it is.
+        (False, "wan", "-d 192.0.2.0/24"),
+        (False, "lan", "-d 198.51.100.0/25"),
+        (True, "wan", "! -d 198.51.100.0/24"),
+        (True, "lan", "-d 198.51.100.0/25"),
+        (True, ["wan", "lan"], "! -d 198.51.100.128/25"),
+    ],
+)
+def test_the_public_network_is_behind_a_zone_that_looks_for_bogons(bogons: bool, asker: object, answers: str) -> None:
+    zones = {
+        "wan": {"interfaces": ["eth1"], "networks": ["192.0.2.0/24"], "bogons": bogons},
+        "lan": {"interfaces": ["eth2"], "networks": ["198.51.100.0/25"]},
+        "dmz": {"interfaces": ["eth3"], "networks": ["198.51.100.128/25"]},
+    }
+    entry = {"name": "u", "from": asker, "to": "dmz", "destination": "198.51.100.129", "protocol": "udp", "ports": [53]}
+    text = compiled(zones=zones, untracked=[entry])["rules.v4"].split("*nat")[0]
+    raw = [line for line in chain(text, "PREROUTING") if "notrack" in line and "--sport" in line]
+    matches = "-p udp --sport 53 -m addrtype ! --dst-type LOCAL -j CT --notrack"
+    assert raw == [f"-s 198.51.100.129 {answers} -i eth3 {matches}"]
+
+
+def test_everybody_who_may_ask_is_answered_untracked() -> None:
+    """Then there is nobody else whose connections could be meant, wherever hosts are."""
+    zones = {**ZONES, "wan": {"interfaces": ["eth1"], "networks": ["192.0.2.0/24"]}}
+    entry = {"name": "u", "from": "any", "to": "wan", "destination": "192.0.2.9", "protocol": "udp", "ports": [53]}
+    text = compiled(zones=zones, untracked=[entry])["rules.v4"]
+    assert "-s 192.0.2.9 -i eth1 -p udp --sport 53 -m addrtype ! --dst-type LOCAL -j CT --notrack" in chain(
+        text.split("*nat")[0], "PREROUTING"
+    )
+    assert all("UNTRACKED" in line for line in chain(text, "FORWARD") if "port 53" in line)
 
 
 def test_exempted_packets_pass_in_both_directions() -> None:
@@ -422,11 +460,12 @@ def test_exempted_packets_pass_in_both_directions() -> None:
     raw = [line for line in chain(text.split("*nat")[0], "PREROUTING") if "notrack" in line]
     assert raw == [
         "-d 192.0.2.9 -i eth2 -p udp --dport 5004 -m addrtype ! --dst-type LOCAL -j CT --notrack",
-        "-s 192.0.2.9 -i eth1 -p udp --sport 5004 -m addrtype ! --dst-type LOCAL -j CT --notrack",
+        "-s 192.0.2.9 -d 198.51.100.0/24 -i eth1 -p udp --sport 5004 -m addrtype ! --dst-type LOCAL -j CT --notrack",
     ]
     assert [line for line in chain(text, "FORWARD") if "UNTRACKED" in line] == [
         "-d 192.0.2.9 -i eth2 -o eth1 -p udp --dport 5004 -m conntrack --ctstate UNTRACKED -j ACCEPT",
-        "-s 192.0.2.9 -i eth1 -o eth2 -p udp --sport 5004 -m conntrack --ctstate UNTRACKED -j ACCEPT",
+        "-s 192.0.2.9 -d 198.51.100.0/24 -i eth1 -o eth2 -p udp --sport 5004 -m conntrack --ctstate UNTRACKED "
+        "-j ACCEPT",
     ]
 
 

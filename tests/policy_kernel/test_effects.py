@@ -46,12 +46,12 @@ class World:
         self,
         policy: Mapping[str, Any],
         alter: Callable[[str], str] = str,
-        routes: Mapping[str, str] = ROUTES,
+        routes: Mapping[str, str] | None = None,
         **rig: Any,
     ) -> None:
         ruleset, problems = parse({"zones": ZONES, **policy})
         assert problems == ()
-        self.rig = Rig(routes, OWN, **rig)
+        self.rig = Rig(ROUTES if routes is None else routes, OWN, **rig)
         try:
             self.rig.load({name: alter(text) for name, text in render(ruleset).items()})
         except BaseException:

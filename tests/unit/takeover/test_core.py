@@ -523,24 +523,23 @@ def test_after_a_worker_that_left_no_whole_record_the_states_are_asked_for(retur
     assert [step.name for _unused, step in returning.worker.timers] == ["request"]
 
 
-def test_a_worker_that_is_stopped_has_the_time_to_end_a_takeover() -> None:
+@pytest.mark.parametrize("commit", [30, 200])
+def test_a_worker_that_is_stopped_has_the_time_to_end_a_takeover(commit: int) -> None:
     """And its programs live so long: systemd tells the worker alone."""
     unit = (Path(takeover.__file__).parents[1] / "templates" / "linuxha-takeover.service.j2").read_text()
     assert "\nKillMode=mixed\n" in unit
-    for commit in (30, 200):
-        waited: list[float] = []
+    waited: list[float] = []
 
-        def runner(argv: list[str], stdin: str, timeout: float, waited: list[float] = waited) -> tuple[int, str]:
-            waited.append(timeout)
-            return 0, ""
+    def runner(argv: list[str], stdin: str, timeout: float) -> tuple[int, str]:
+        waited.append(timeout)
+        return 0, ""
 
-        worker = takeover.Worker({**CONFIG, "commit_timeout_s": commit}, runner)
-        worker.apply(worker.core.batch(events(*BOTH_MASTER)))
-        while worker.queue:
-            worker.step()
-        given = {"takeover_commit_timeout": commit, "takeover_after": [], "takeover_before": []}
-        text = jinja2.Template(unit).render(given)
-        assert int(text.split("TimeoutStopSec=")[1].split("s")[0]) >= sum(waited) > commit
+    worker = takeover.Worker({**CONFIG, "commit_timeout_s": commit}, runner)
+    worker.apply(worker.core.batch(events(*BOTH_MASTER)))
+    while worker.queue:
+        worker.step()
+    text = jinja2.Template(unit).render(takeover_commit_timeout=commit, takeover_after=[], takeover_before=[])
+    assert int(text.split("TimeoutStopSec=")[1].split("s")[0]) >= sum(waited) > commit
 
 
 def test_a_worker_that_is_stopped_in_a_takeover_ends_it(returning: Returning) -> None:

@@ -89,7 +89,7 @@ def _devices(cluster: t.Cluster, path: str, problems: Problems) -> None:
     for name in nodes:
         if devices and all(name not in device.nodes for device in devices):
             remedy = "A node that cannot be cut off keeps the others from taking over: give it a device."
-            problems.error("unfenced-node", f"{path}.devices", name, "has no device", remedy)
+            problems.error("unfenced-node", f"{path}.devices", None, f"node {name} has no device", remedy)
 
 
 def _quorum(cluster: t.Cluster, path: str, problems: Problems) -> None:

@@ -204,7 +204,7 @@ def test_history_ends_after_the_days(tmp_path: Path) -> None:
     cluster["b"].run()
     assert cluster["b"].history(FILE)
     for name in "ab":
-        cluster[name].settings["keep_days"] = 1e-7
+        cluster[name].settings["keep_days"] = 1e-9
         cluster[name].configure()
         (cluster[name].layout.run / "pruned").unlink()
     cluster.round(2)

@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         plan = cluster_verify.fact(variables, "firewall_plan")
         if not plan:
-            return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
+            return {**result, **cluster_verify.NO_PLAN}
         hostvars = variables["hostvars"]
         played = {str(host) for host in variables["ansible_play_hosts_all"]}
         nodes = [node for node in plan["nodes"] if node in played]

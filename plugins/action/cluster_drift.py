@@ -21,7 +21,7 @@ from ansible.utils.vars import load_options_vars
 from ansible.vars.manager import VariableManager
 
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
-from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import answered, expected, fact
+from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import NO_PLAN, answered, expected, fact
 from ansible_collections.linuxha.firewall.plugins.module_utils import _drift as drift
 from ansible_collections.linuxha.firewall.plugins.module_utils import _verify as verify
 from ansible_collections.linuxha.firewall.plugins.module_utils._drift import site
@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
         plans = {host: fact(hostvars[host], "firewall_plan") for host in hosts}
         plans = {host: plan for host, plan in plans.items() if plan}
         if not plans:
-            return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
+            return {**result, **NO_PLAN}
         found: list[drift.Difference] = []
         remarks: list[str] = []
         for name in sorted({plan["cluster"] for plan in plans.values()}):

@@ -11,7 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
-from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import answered, expected, fact
+from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import NO_PLAN, answered, expected, fact
 from ansible_collections.linuxha.firewall.plugins.module_utils import _verify as verify
 
 
@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         plan = fact(variables, "firewall_plan")
         if not plan:
-            return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
+            return {**result, **NO_PLAN}
         hostvars, node = variables["hostvars"], plain(args["node"])
         expectation = expected(plan, variables, hostvars)
         reports, _failed = answered(plan["nodes"], hostvars, args["answers"])

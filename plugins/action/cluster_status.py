@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 from ansible.utils.display import Display
 
-from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import answered, expected, fact
+from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import NO_PLAN, answered, expected, fact
 from ansible_collections.linuxha.firewall.plugins.module_utils import _status as status
 
 display = Display()
@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         now = time.time()
         clusters = self._clusters(variables, args["answers"], now)
         if not clusters:
-            return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
+            return {**result, **NO_PLAN}
         fleet = status.fleet(clusters, now)
         for cluster in fleet["clusters"]:
             display.display("\n".join(["", *status.screen(cluster, stringc)]))

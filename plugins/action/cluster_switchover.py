@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.linuxha.firewall.plugins.action import cluster_verify
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
+from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import Situation
 from ansible_collections.linuxha.firewall.plugins.module_utils import _verify as verify
 from ansible_collections.linuxha.firewall.plugins.module_utils._verify import switchover
 
@@ -43,17 +43,12 @@ class ActionModule(ActionBase):
                 "delay": {"type": "float", "default": 1.0},
             }
         )
-        variables = task_vars or {}
-        plan = cluster_verify.fact(variables, "firewall_plan")
-        if not plan:
-            return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
-        hostvars = variables["hostvars"]
-        expectation = cluster_verify.expected(plan, variables, hostvars)
-        reports, failed = cluster_verify.answered(plan["nodes"], hostvars, args["answers"])
-        speakers = [node for node in plan["nodes"] if node not in failed]
-        speaks = speakers[:1] == [plan["node"]]
+        now = cluster_verify.situation(task_vars or {}, args)
+        if now is None:
+            return {**result, **cluster_verify.NO_PLAN}
+        plan, hostvars, expectation, reports = now.plan, now.hostvars, now.expectation, now.reports
         if args["step"] == "plan":
-            return {**result, **self._plan(args, plan, expectation, reports, hostvars, speaks)}
+            return {**result, **self._plan(args, now)}
         moves = [switchover.Move(**plain(move)) for move in args["moves"]]
         if args["step"] == "back":
             # Where a group has not come back by itself it is ordered to.
@@ -71,30 +66,10 @@ class ActionModule(ActionBase):
             missing = switchover.arrived(expectation, reports, moves)
         else:
             missing = switchover.settled(expectation, reports, moves, args["force"])
-        again = bool(missing) and args["attempts_left"] > 0
-        if again:
-            if speaks:
-                display.display(f"cluster {expectation.name} waits: " + "; ".join(missing))
-            time.sleep(args["delay"])
-        left = max(0, args["attempts_left"] - 1)
-        return {
-            **result,
-            "changed": False,
-            "reached": not missing,
-            "missing": missing,
-            "again": again,
-            "attempts_left": left,
-        }
+        return {**result, "changed": False, **now.wait(missing, args["attempts_left"], args["delay"])}
 
-    def _plan(
-        self,
-        args: Mapping[str, Any],
-        plan: Mapping[str, Any],
-        expectation: verify.Expectation,
-        reports: Sequence[verify.Report],
-        hostvars: Mapping[str, Any],
-        speaks: bool,
-    ) -> dict[str, Any]:
+    def _plan(self, args: Mapping[str, Any], now: Situation) -> dict[str, Any]:
+        plan, hostvars, expectation, reports = now.plan, now.hostvars, now.expectation, now.reports
         wish = switchover.Wish(args["target"], args["source"], args["group"], args["force"])
         priorities = self._priorities(hostvars, plan)
         if not self._concerned(wish, plan, hostvars):
@@ -108,7 +83,7 @@ class ActionModule(ActionBase):
             "refused": [str(reason) for reason in decided.refused],
             "accepted": [str(reason) for reason in decided.accepted],
         }
-        if not speaks:
+        if not now.speaks:
             return found
         if decided.refused:
             count = len(decided.refused)

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -69,6 +69,52 @@ def answered(nodes: list[str], hostvars: Mapping[str, Any], name: str) -> tuple[
     return reports, failed
 
 
+@dataclass(frozen=True)
+class Situation:
+    """What is planned for the cluster of a host, and what its nodes answered.
+
+    `speaker` is the node that prints for all; one whose answer is an error of the module is out of the play and cannot.
+    """
+
+    plan: Mapping[str, Any]
+    hostvars: Mapping[str, Any]
+    expectation: verify.Expectation
+    reports: Sequence[verify.Report]
+    speaker: str
+
+    @property
+    def speaks(self) -> bool:
+        return self.speaker == self.plan["node"]
+
+    def wait(self, missing: Sequence[str], attempts_left: int, delay: float) -> dict[str, Any]:
+        """The result of a look that may be one of several; with some left it tells what is missing, and waits."""
+        again = bool(missing) and attempts_left > 0
+        if again:
+            if self.speaks:
+                display.display(f"cluster {self.expectation.name} waits: " + "; ".join(missing))
+            time.sleep(delay)
+        return {
+            "reached": not missing,
+            "missing": list(missing),
+            "again": again,
+            "attempts_left": max(0, attempts_left - 1),
+        }
+
+
+NO_PLAN = {"failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
+
+
+def situation(variables: Mapping[str, Any], args: Mapping[str, Any]) -> Situation | None:
+    """From the variable that is named in `args`; None without a plan."""
+    plan = fact(variables, "firewall_plan")
+    if not plan:
+        return None
+    hostvars = variables["hostvars"]
+    reports, failed = answered(plan["nodes"], hostvars, args["answers"])
+    speaker = next((node for node in plan["nodes"] if node not in failed), "")
+    return Situation(plan, hostvars, expected(plan, variables, hostvars), reports, speaker)
+
+
 class ActionModule(ActionBase):
     """Judge the cluster of this host; the first of its nodes speaks for all."""
 
@@ -84,13 +130,10 @@ class ActionModule(ActionBase):
                 "delay": {"type": "float", "default": 1.5},
             }
         )
-        variables = task_vars or {}
-        plan = fact(variables, "firewall_plan")
-        if not plan:
-            return {**result, "failed": True, "msg": "there is no plan: run linuxha.firewall.cluster_plan first"}
-        hostvars = variables["hostvars"]
-        expectation = expected(plan, variables, hostvars)
-        reports, failed = answered(plan["nodes"], hostvars, args["answers"])
+        now = situation(task_vars or {}, args)
+        if now is None:
+            return {**result, **NO_PLAN}
+        expectation, reports = now.expectation, now.reports
         findings = verify.judge(expectation, reports)
         errors = [finding for finding in findings if finding.severity == "error"]
         settling = bool(errors) and all(finding.settles for finding in errors) and args["attempts_left"] > 0
@@ -98,10 +141,8 @@ class ActionModule(ActionBase):
         left = max(0, args["attempts_left"] - 1)
         result.update(changed=False, settling=settling, attempts_left=left, summary=summary)
         result["findings"] = [asdict(finding) for finding in findings]
-        # A node whose answer is an error of the module is out of the play and cannot speak.
-        speakers = [node for node in plan["nodes"] if node not in failed]
-        if speakers[:1] != [plan["node"]]:
-            return {**result, "msg": f"{speakers[0] if speakers else 'nobody'} speaks for cluster {expectation.name}"}
+        if not now.speaks:
+            return {**result, "msg": f"{now.speaker or 'nobody'} speaks for cluster {expectation.name}"}
         if settling:
             display.display(f"cluster {expectation.name} settles: " + "; ".join(f"{e.path}: {e.what}" for e in errors))
             time.sleep(args["delay"])

@@ -16,16 +16,9 @@ description:
     check mode it says what site would do.
   - Orders nothing itself.
   - Runs on the controller and needs no connection to the host.
+extends_documentation_fragment:
+  - linuxha.firewall.controller
 attributes:
-  action:
-    support: full
-    description: Runs on the controller only.
-  check_mode:
-    support: full
-    description: Changes nothing in either mode.
-  diff_mode:
-    support: none
-    description: Has nothing to show.
   idempotent:
     support: full
     description: Changes nothing.

@@ -18,16 +18,9 @@ description:
     M(linuxha.firewall.cluster_resource), as the playbook C(switchover) does it.
   - Every node of the cluster gets the same decision; one of them prints it, and fails when it is refused.
   - Runs on the controller and needs no connection to the host.
+extends_documentation_fragment:
+  - linuxha.firewall.controller
 attributes:
-  action:
-    support: full
-    description: Runs on the controller only.
-  check_mode:
-    support: full
-    description: Changes nothing in either mode.
-  diff_mode:
-    support: none
-    description: Has nothing to show.
   idempotent:
     support: full
     description: Where the addresses are already nothing moves.

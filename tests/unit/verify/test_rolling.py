@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.linuxha.firewall.plugins.action import cluster_rolling
+from ansible_collections.linuxha.firewall.plugins.action import cluster_rolling, cluster_verify
 from ansible_collections.linuxha.firewall.plugins.module_utils._verify import Expectation, Report, rolling
 
 from .sample import VIPS, Nodes, expected, node, pair
@@ -280,7 +280,7 @@ def act(monkeypatch: pytest.MonkeyPatch, given_nodes: dict[str, Any], host: str 
     printed: list[str] = []
     updates = args.pop("found", {})
     monkeypatch.setattr(cluster_rolling.display, "display", printed.append)
-    monkeypatch.setattr(cluster_rolling.time, "sleep", lambda seconds: printed.append("slept"))
+    monkeypatch.setattr(cluster_verify.time, "sleep", lambda seconds: printed.append("slept"))
     monkeypatch.setattr(cluster_rolling.ActionBase, "run", lambda self, tmp, task_vars: {})
     action = cluster_rolling.ActionModule.__new__(cluster_rolling.ActionModule)
     action._task = SimpleNamespace(check_mode=args.pop("check", False))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.linuxha.firewall.plugins.action import cluster_switchover
+from ansible_collections.linuxha.firewall.plugins.action import cluster_switchover, cluster_verify
 from ansible_collections.linuxha.firewall.plugins.module_utils._verify import (
     Expectation,
     Report,
@@ -305,7 +305,7 @@ def act(monkeypatch: pytest.MonkeyPatch, nodes: Nodes, host: str = "fw1", **args
     printed: list[str] = []
     slept: list[float] = []
     monkeypatch.setattr(cluster_switchover.display, "display", printed.append)
-    monkeypatch.setattr(cluster_switchover.time, "sleep", slept.append)
+    monkeypatch.setattr(cluster_verify.time, "sleep", slept.append)
     monkeypatch.setattr(cluster_switchover.ActionBase, "run", lambda self, tmp, task_vars: {})
     action = cluster_switchover.ActionModule.__new__(cluster_switchover.ActionModule)
     action._task = Task()

@@ -14,6 +14,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy import bo
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.fields import families
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.filter_table import GATES, filter_table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import Ranges
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.memory import uncollected
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.nat import empty_table, nat_table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.raw_table import raw_table
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
@@ -21,6 +22,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.sets impo
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.table import Table
 
 
+@uncollected()
 def render(ruleset: Ruleset) -> dict[str, str]:
     """File name -> content, for /etc/linuxha/rules."""
     policy = policy_id(ruleset)

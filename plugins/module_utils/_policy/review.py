@@ -19,6 +19,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.findings 
     parse_accepted,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat import FlatRule
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.memory import uncollected
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.objects import Books, Rule
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.ruleset import Ruleset
@@ -48,6 +49,7 @@ class Review:
         return (*found, *check.check(self.assertions, self.policy))
 
 
+@uncollected()
 def review(
     ruleset: Ruleset, raw: Mapping[str, Any], path: str, own: Sequence[Address] = (), vips: Sequence[Address] = ()
 ) -> tuple[Review, tuple[Problem, ...]]:

@@ -33,6 +33,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._policy.flat impo
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.library import SERVICES
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.lines import mirrored
+from ansible_collections.linuxha.firewall.plugins.module_utils._policy.memory import uncollected
 from ansible_collections.linuxha.firewall.plugins.module_utils._policy.problems import Problem
 
 #: What an inventory says about packets; the cluster model takes the same keys in firewall_policy.
@@ -145,6 +146,7 @@ class Ruleset:
         return zones.flatten(self.zones)
 
 
+@uncollected()
 def parse(
     raw: Mapping[str, Any], prefix: str = "iptables_", derived: Optional[Mapping[str, Any]] = None
 ) -> tuple[Ruleset, tuple[Problem, ...]]:

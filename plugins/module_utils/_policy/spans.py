@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -124,7 +125,10 @@ def prefixes(ranges: Ranges, family: int) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=65536)
 def address_text(value: int, family: int) -> str:
-    return str(ipaddress.IPv4Address(value) if family == 4 else ipaddress.IPv6Address(value))
+    # An IPv4 address has one spelling; those of IPv6 differ between C libraries where one is mapped.
+    return (
+        socket.inet_ntop(socket.AF_INET, value.to_bytes(4, "big")) if family == 4 else str(ipaddress.IPv6Address(value))
+    )
 
 
 def prefix_text(first: int, length: int, family: int) -> str:

@@ -136,3 +136,29 @@ def test_membership_is_what_the_words_say(found: list[tuple[bool, str]], value: 
     wanted &= not any(address in ipaddress.ip_network(net) for negative, net in found if negative)
     assert problems == []
     assert any(low <= value <= high for low, high in sets.four) == wanted
+
+
+@given(st.ip_addresses())
+def test_a_single_address_is_what_ipaddress_says(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    found, problems = resolve(str(address))
+    assert (found.of(address.version), problems) == (((int(address), int(address)),), [])
+    assert spans.address_text(int(address), address.version) == str(address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "192.0.2.01",
+        "192.0.2",
+        "0x7f.0.0.1",
+        "3221225985",
+        "fe80::1%lo",
+        "fe80::1%lo-fe80::2%lo",
+        "2001:db8::g",
+        "192.0.2.1\0",
+    ],
+)
+def test_what_a_library_of_c_might_read_as_an_address_is_none(text: str) -> None:
+    found, problems = resolve(text)
+    assert found == Sets()
+    assert problems

@@ -30,11 +30,16 @@ class ActionModule(ActionBase):
         name = self._task.action.rpartition(".")[2]
         word = next((self._task.args[key] for key in ("action", "state", "step") if key in self._task.args), "")
         said = " ".join(part for part in (task_vars["inventory_hostname"], name, word) if part)
-        with open(os.environ["SAID"], "a") as file:
+        with open(os.environ["SAID"], "a+") as file:
+            file.seek(0)
+            before = sum(json.loads(line)[0] == said for line in file)
             file.write(json.dumps([said, self._task.args], default=str) + "\\n")
         with open(os.environ["ANSWERS"]) as file:
             answers = json.load(file)
-        return {"changed": False, **answers.get(said, answers.get(" ".join(said.split()[1:]), {}))}
+        answer = answers.get(said, answers.get(" ".join(said.split()[1:]), {}))
+        if isinstance(answer, list):
+            answer = answer[min(before, len(answer) - 1)]
+        return {"changed": False, **answer}
 """
 FILTER = """
 class FilterModule:
@@ -91,7 +96,8 @@ class Run:
         Args:
             file: its name.
             hosts: the variables of each node.
-            answers: what a module returns, by what is said to it, with the name of the node first or without.
+            answers: what a module returns, by what is said to it, with the name of the node first or without. Of a list
+                the first time its first, and so on; then the last.
             variables: of all nodes.
         """
         common = {"ansible_connection": "local", "conntrackd_links": [], "iptables_management": [], **variables}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""The task files that take one node after the other out of service, as Ansible runs them: site's restarts."""
+"""The task files that take one node after the other out of service, as Ansible runs them: restarts and updates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
-from .plays import Played, Run
+from ansible_collections.linuxha.firewall.plugins.module_utils._verify import rolling
+
+from .plays import BROKEN, GONE, Played, Run
 
 MODULES = (
     "node_info",
     "cluster_switchover",
     "cluster_rolling",
     "cluster_verify",
+    "node_maintenance",
+    "node_update",
 )
 REACHED = {"reached": True, "missing": [], "again": False, "attempts_left": 0, "withdraw": False}
 ANSWERS: dict[str, Any] = {
@@ -72,3 +76,44 @@ def test_what_does_not_return_is_not_waited_for(run: Run, preempt: bool, own: di
     assert played.status == 0, played.output
     assert "fw1 cluster_verify" in played.said
     assert not any("cluster_rolling" in line for line in played.said)
+
+
+def turn(run: Run, **answers: Any) -> Played:
+    """The turn of fw2, which serves nothing."""
+    told = {"cluster_rolling turn": {"serves": False}, "node_update": {"reboot": []}, **answers}
+    words = {"firewall_rolling_node": "fw2", "firewall_update_reboot": "never", "firewall_by": "somebody"}
+    return play(run, "rolling_turn.yml", told, configured=False, **words)
+
+
+def maintenances(played: Played) -> list[tuple[str, str, str]]:
+    """State, end and reason of each order."""
+    lines = [line for line in played.said if line.startswith("fw2 node_maintenance")]
+    assert len(lines) == sum("node_maintenance" in line for line in played.said), "no other node is touched"
+    orders = [given for line in dict.fromkeys(lines) for given in played.of(line)]
+    return [(given["state"], given.get("lasts", ""), given.get("reason", "")) for given in orders]
+
+
+def test_a_turn_has_a_maintenance_that_ends(run: Run) -> None:
+    played = turn(run)
+    assert played.status == 0, played.output
+    assert maintenances(played) == [("on", "4h", "rolling update"), ("off", "", "")]
+
+
+def test_a_node_whose_update_failed_is_kept_away_without_an_end(run: Run) -> None:
+    apt = {"failed": True, "msg": "3 packages cannot be upgraded:\n  dpkg: error"}
+    played = turn(run, **{"fw2 node_update": apt})
+    assert played.status != 0
+    reason = "rolling update failed: Rolling | Upgrade packages: 3 packages cannot be upgraded: dpkg: error"
+    assert maintenances(played) == [("on", "4h", "rolling update"), ("on", "", reason)]
+    assert reason.startswith(rolling.MARK), "the next run begins with it"
+    assert "stays in maintenance until somebody ends it" in " ".join(played.output.split())
+    assert not any(line in played.said for line in ("fw1 cluster_rolling sound", "fw1 cluster_rolling ready"))
+
+
+def test_a_node_that_is_gone_by_then_is_named_with_what_failed(run: Run) -> None:
+    """The flag that ends by itself is all that it has."""
+    played = turn(run, **{"fw2 node_update": BROKEN, "fw2 node_maintenance on": [{}, GONE]})
+    assert played.status != 0
+    told = " ".join(played.output.split())
+    assert "The update of fw2 failed: Rolling | Upgrade packages: broken." in told
+    assert "it does not answer: it stays in maintenance until the limit of 4h is over" in told

@@ -150,9 +150,13 @@ def _returns(expectation: Expectation, ways: Ways, group: str, source: str) -> I
 
 
 def against(findings: Iterable[Finding], target: str, group: str) -> Iterator[Reason]:
-    """What of the findings of `judge` speaks against it that a node takes a group; the same as for a takeover."""
+    """What of the findings of `judge` speaks against it that a node takes a group.
+
+    The same as for a takeover, which needs no settled cluster. An order that meets another transition does.
+    """
     for finding in findings:
-        if target in finding.keeps and finding.of in ("", group) and not finding.unplanned:
+        keeps = target in finding.keeps and finding.of in ("", group) and not finding.unplanned
+        if keeps or finding.busy:
             yield Reason(finding.path, finding.what, finding.remedy, finding.loses)
 
 
@@ -190,7 +194,8 @@ def settled(expectation: Expectation, reports: Iterable[Report], moves: Sequence
     return [
         f"{finding.path}: {finding.what}"
         for finding in judge(expectation, given)
-        if finding.severity == ERROR and (finding.path.split("/")[1:2] or [""])[0] in {"", "rules", *involved}
+        if finding.severity == ERROR
+        and (finding.path.split("/")[1:2] or [""])[0] in {"", "rules", "pacemaker", *involved}
     ]
 
 

@@ -249,6 +249,41 @@ class TestPacemaker:
         # Without a name another node is found.
         assert self.decide(self.nodes(**change), Wish(drop="fw1")).moves == (Move("office", "fw1", "fw2"),)
 
+    @pytest.mark.parametrize("name", ["fw1", "fw2", "fw3"])
+    @pytest.mark.parametrize(("change", "part"), [
+        ({"unsettled": ["resource vips-shop is starting"]}, "edge/pacemaker: resource vips-shop is starting. Wait"),
+        ({"unsettled": ["no designated controller has been elected"], "dc": ""}, "no designated controller"),
+        ({"dc": "fw9"}, "edge/pacemaker: the nodes follow different controllers: fw1, fw9. They do not see each other"),
+    ])  # fmt: skip
+    def test_nothing_is_ordered_while_the_cluster_is_busy(self, name: str, change: dict[str, Any], part: str) -> None:
+        """Whoever sees it, whatever is moved to whom, and with force: it costs more than connections."""
+        nodes = self.nodes()
+        nodes[name]["cluster"].update(change)
+        for wish in (Wish(drop="fw1"), Wish(take="fw3", group="office"), Wish(take="fw3", group="shop", force=True)):
+            plan = self.decide(nodes, wish)
+            assert plan.moves == ()
+            assert part in told(plan)
+        # Where it is already nothing is ordered, so nothing is refused.
+        assert self.decide(nodes, Wish(take="fw1", group="office")) == Plan()
+
+    def test_a_takeover_needs_no_settled_cluster(self) -> None:
+        nodes = self.nodes()
+        nodes["fw1"]["cluster"]["unsettled"] = ["resource vips-shop is starting"]
+        expectation = switchover.Expectation("edge", list(nodes), VIPS, manager="pacemaker", groups=self.GROUPS)
+        given = reports(nodes)
+        assert all(found.able for found in takeovers(expectation, given, judge(expectation, given)).values())
+
+    def test_a_move_is_over_when_the_cluster_has_settled(self) -> None:
+        """The next order would be refused until then."""
+        nodes = self.nodes()
+        expectation = switchover.Expectation("edge", list(nodes), VIPS, manager="pacemaker", groups=self.GROUPS)
+        done = [Move("office", "fw3", "fw1")]
+        assert switchover.settled(expectation, reports(nodes), done, forced=False) == []
+        nodes["fw3"]["cluster"]["unsettled"] = ["resource states is demoting"]
+        assert switchover.settled(expectation, reports(nodes), done, forced=False) == [
+            "edge/pacemaker: resource states is demoting"
+        ]
+
     def test_a_third_node_that_is_down_is_no_reason(self) -> None:
         nodes = {**self.nodes(fw2={"online": False})}
         for info in nodes.values():

@@ -81,7 +81,11 @@ def test_what_does_not_return_is_not_waited_for(run: Run, preempt: bool, own: di
 def turn(run: Run, **answers: Any) -> Played:
     """The turn of fw2, which serves nothing."""
     told = {"cluster_rolling turn": {"serves": False}, "node_update": {"reboot": []}, **answers}
-    words = {"firewall_rolling_node": "fw2", "firewall_update_reboot": "never", "firewall_by": "somebody"}
+    words: dict[str, Any] = {
+        "firewall_rolling_node": "fw2",
+        "firewall_update_reboot": "never",
+        "firewall_by": "somebody",
+    }
     return play(run, "rolling_turn.yml", told, configured=False, **words)
 
 

@@ -93,3 +93,17 @@ def test_a_drained_node_that_is_gone_stops_nobody(run: Run) -> None:
     status, said, output = play(run, "keepalived", {"fw1 node_info": GONE, "fw1 node_drain ready": GONE})
     assert "fw2 cluster_switchover settled" in said, output
     assert status == 0, output
+
+
+@pytest.mark.parametrize("answers", [
+    {"node_info": {"info": {"cluster": {"problem": "crm_mon: exit 102"}}}},
+    {"node_info": GONE},
+    {"fw1 node_info": GONE, "fw2 cluster_resource clear": GONE},
+    {"fw1 node_info": GONE, "fw2 cluster_resource clear": BROKEN},
+])  # fmt: skip
+def test_an_order_that_nobody_takes_back_is_told(run: Run, answers: dict[str, Any]) -> None:
+    status, _said, output = play(run, "pacemaker", answers)
+    told = " ".join(output.split())
+    assert status != 0
+    assert "No node could take the order back; asked: fw1, fw2." in told, output
+    assert "for each of vips-edge" in told

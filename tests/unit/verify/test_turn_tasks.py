@@ -78,13 +78,14 @@ def test_what_does_not_return_is_not_waited_for(run: Run, preempt: bool, own: di
     assert not any("cluster_rolling" in line for line in played.said)
 
 
-def turn(run: Run, **answers: Any) -> Played:
+def turn(run: Run, answers: dict[str, Any] | None = None, **more: Any) -> Played:
     """The turn of fw2, which serves nothing."""
-    told = {"cluster_rolling turn": {"serves": False}, "node_update": {"reboot": []}, **answers}
+    told = {"cluster_rolling turn": {"serves": False}, "node_update": {"reboot": []}, **(answers or {})}
     words: dict[str, Any] = {
         "firewall_rolling_node": "fw2",
         "firewall_update_reboot": "never",
         "firewall_by": "somebody",
+        **more,
     }
     return play(run, "rolling_turn.yml", told, configured=False, **words)
 
@@ -105,7 +106,7 @@ def test_a_turn_has_a_maintenance_that_ends(run: Run) -> None:
 
 def test_a_node_whose_update_failed_is_kept_away_without_an_end(run: Run) -> None:
     apt = {"failed": True, "msg": "3 packages cannot be upgraded:\n  dpkg: error"}
-    played = turn(run, **{"fw2 node_update": apt})
+    played = turn(run, {"fw2 node_update": apt})
     assert played.status != 0
     reason = "rolling update failed: Rolling | Upgrade packages: 3 packages cannot be upgraded: dpkg: error"
     assert maintenances(played) == [("on", "4h", "rolling update"), ("on", "", reason)]
@@ -114,9 +115,18 @@ def test_a_node_whose_update_failed_is_kept_away_without_an_end(run: Run) -> Non
     assert not any(line in played.said for line in ("fw1 cluster_rolling sound", "fw1 cluster_rolling ready"))
 
 
+def test_a_step_of_somebodys_own_counts_as_well(run: Run, tmp_path: Path) -> None:
+    """Also without a name."""
+    tasks = tmp_path / "own.yml"
+    tasks.write_text('[{"ansible.builtin.fail": {"msg": "no such disk"}}]')
+    played = turn(run, firewall_update_tasks=[str(tasks)])
+    assert played.status != 0
+    assert maintenances(played)[-1] == ("on", "", "rolling update failed: ansible.builtin.fail: no such disk")
+
+
 def test_a_node_that_is_gone_by_then_is_named_with_what_failed(run: Run) -> None:
     """The flag that ends by itself is all that it has."""
-    played = turn(run, **{"fw2 node_update": BROKEN, "fw2 node_maintenance on": [{}, GONE]})
+    played = turn(run, {"fw2 node_update": BROKEN, "fw2 node_maintenance on": [{}, GONE]})
     assert played.status != 0
     told = " ".join(played.output.split())
     assert "The update of fw2 failed: Rolling | Upgrade packages: broken." in told

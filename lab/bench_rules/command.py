@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,15 @@ from typing import Any
 from .. import lab as labs
 from .. import options
 from ..progress import say
-from . import figures
+from . import figures, met
 from .apply import Bench, Run
-from .path import Paths, Traffic
+from .path import Traffic, measure
 from .scaling import Work, work
 
 # Tells the raw results from those of drills.
 KIND = "rules"
-PARTS = ("apply", "role", "tasks", "traffic", "work")
+ON_A_NODE = ("apply", "role", "tasks")
+PARTS = (*ON_A_NODE, "traffic", "work")
 
 
 def add_parser(commands: Any) -> None:
@@ -44,8 +44,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="repetitions of each size")
     parser.add_argument("--sample", type=int, default=1000, metavar="N", help="most rules given to iptables one by one")
     parser.add_argument("--tasks", type=int, default=100, metavar="N", help="rules given to Ansible one by one")
-    parser.add_argument("--pairs", type=int, default=5, metavar="N", help="repetitions of the traffic")
-    parser.add_argument("--seconds", type=float, default=3, help="of each measurement of traffic")
+    parser.add_argument("--rounds", type=int, default=100, metavar="N", help="repetitions of the traffic")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of each measurement of traffic")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw results")
 
 
@@ -57,7 +57,7 @@ def _result(
         "kind": KIND,
         "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "memory_gib": round(memory / 2**30, 1)},
         "node": versions,
-        "setting": {key: getattr(given, key) for key in ("repeat", "sample", "tasks", "pairs", "seconds")},
+        "setting": {key: getattr(given, key) for key in ("repeat", "sample", "tasks", "rounds", "seconds")},
         "apply": figures.apply_summary(runs),
         "traffic": figures.traffic_summary(traffic),
         "work": figures.work_summary(done),
@@ -79,33 +79,27 @@ def _apply(bench: Bench, given: argparse.Namespace) -> None:
             bench.tasks(given.tasks, given.sizes, repetition)
 
 
-def _traffic(bench: Bench, given: argparse.Namespace) -> list[Traffic]:
-    measured = Paths(bench, max(given.sizes))
-    measured.prepare()
-    for repetition in range(given.pairs):
-        measured.measure(repetition, given.seconds)
-    return measured.found
-
-
-def _work(sizes: Sequence[int], repeat: int, management: str) -> list[Work]:
-    return [work(size, repetition, management) for repetition in range(repeat) for size in sizes]
-
-
-def run(given: argparse.Namespace) -> int:
-    """Measure."""
-    started = datetime.datetime.now(datetime.UTC)
+def _on_a_node(given: argparse.Namespace) -> tuple[dict[str, str], list[Run]]:
     lab = labs.up(given.name, options.INVENTORIES / "keepalived", fresh=True)
     try:
         bench = Bench(lab, lab.nodes[given.node], given.sample)
         bench.prepare()
-        say(f"      {lab.nodes[given.node].plan.release}: {bench.versions()}")
+        versions = bench.versions()
+        say(f"      {lab.nodes[given.node].plan.release}: {versions}")
         _apply(bench, given)
-        traffic = _traffic(bench, given) if "traffic" in given.parts else []
-        done = _work(given.work, given.repeat, bench.management) if "work" in given.parts else []
-        data = {"started": started.isoformat(timespec="seconds")}
-        data |= _result(given, bench.versions(), bench.runs, traffic, done)
+        return versions, bench.runs
     finally:
         labs.down(given.name)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure."""
+    data: dict[str, Any] = {"started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+    versions, runs = _on_a_node(given) if {*ON_A_NODE} & {*given.parts} else ({}, [])
+    traffic = measure(max(given.sizes), given.rounds, given.seconds) if "traffic" in given.parts else []
+    repetitions = range(given.repeat if "work" in given.parts else 0)
+    done = [work(size, repetition, met.MANAGEMENT) for repetition in repetitions for size in given.work]
+    data |= _result(given, versions, runs, traffic, done)
     if given.json:
         given.json.write_text(json.dumps(data, indent=1) + "\n")
     print(figures.tables(data, given.json.name if given.json else ""))

@@ -44,19 +44,22 @@ WAYS = {
 RULESETS = {
     "nothing": "none, forwarding only",
     "states": "states, all accepted",
+    "probe": "the one rule of the packets",
     "zones": "{size} rules between all pairs of zones",
     "pair": "{size} rules, all between these two zones",
     "flat": "the list between all zones in one chain, no sets",
 }
+#: With what the rates of the others are compared.
+BASELINES = ("nothing", "states", "probe")
 HEADERS = {
     "apply": (
         "| rules | tool | run | n | min | median | max | CPU | compared (min, median, max) |",
         "|---|---|---|---|---|---|---|---|---|",
     ),
     "traffic": (
-        "| ruleset | rules that a first packet meets | measured | n | min | median | max "
-        "| of no rules (min, median, max) | of states only |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| ruleset | rules that a first packet meets | measured | n | 25 % | median | 75 % "
+        "| of no rules (25 %, median, 75 %) | of states only | of the one rule |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ),
     "work": ("| rules | n | compiling, CPU | analysing, CPU | analysing, per rule |", "|---|---|---|---|---|"),
 }
@@ -70,6 +73,12 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
         "median": round(statistics.median(values), 4),
         "maximum": round(max(values), 4),
     }
+
+
+def middle(values: Sequence[float]) -> dict[str, Any]:
+    """n, median, and the bounds of the middle half."""
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return {"n": len(values), "low": round(low, 4), "median": round(median, 4), "high": round(high, 4)}
 
 
 def apply_summary(runs: Iterable[Run]) -> list[dict[str, Any]]:
@@ -101,27 +110,18 @@ def apply_summary(runs: Iterable[Run]) -> list[dict[str, Any]]:
 
 
 def traffic_summary(found: Iterable[Traffic]) -> list[dict[str, Any]]:
-    """For each ruleset and kind; parts of the rate without rules, and with states only, of the same repetition."""
-    every = list(found)
-    rates = {(t.repetition, t.ruleset, t.kind): t.rate for t in every}
+    """For each ruleset and kind; parts of the rates of the BASELINES in the same round."""
+    every = {(t.ruleset, t.kind): t for t in found}
     rows = []
-    for ruleset, kind in sorted(
-        {(t.ruleset, t.kind) for t in every}, key=lambda pair: (pair[1] != "stream", [*RULESETS].index(pair[0]))
+    for (ruleset, kind), item in sorted(
+        every.items(), key=lambda pair: (pair[0][1] != "stream", [*RULESETS].index(pair[0][0]))
     ):
-        these = [t for t in every if (t.ruleset, t.kind) == (ruleset, kind)]
-        rows.append(
-            {
-                "ruleset": ruleset,
-                "kind": kind,
-                "size": these[0].size,
-                "before": these[0].before,
-                **spread([t.rate for t in these]),
-                **{
-                    f"of_{base}": spread([t.rate / rates[t.repetition, base, kind] for t in these])
-                    for base in ("nothing", "states")
-                },
-            }
-        )
+        parts = {
+            f"of_{base}": middle([one / other for one, other in zip(item.rates, every[base, kind].rates, strict=True)])
+            for base in BASELINES
+        }
+        row = {"ruleset": ruleset, "kind": kind, "size": item.size, "before": item.before}
+        rows.append({**row, **middle(item.rates), **parts})
     return rows
 
 
@@ -183,10 +183,10 @@ def traffic_rows(data: Mapping[str, Any]) -> list[str]:
         unit, factor = ("Mbit/s", 8e-6) if stream else ("/s", 1.0)
         cells = [RULESETS[item["ruleset"]].format(size=_number(item["size"])), _number(item["before"])]
         cells += ["one TCP stream" if stream else "new TCP connections", str(item["n"])]
-        cells += [f"{_number(round(item[key] * factor))} {unit}" for key in ("minimum", "median", "maximum")]
+        cells += [f"{_number(round(item[key] * factor))} {unit}" for key in ("low", "median", "high")]
         of = item["of_nothing"]
-        cells.append(", ".join(f"{of[key]:.1%}" for key in ("minimum", "median", "maximum")))
-        cells.append(f"{item['of_states']['median']:.1%}")
+        cells.append(", ".join(f"{of[key]:.1%}" for key in ("low", "median", "high")))
+        cells += [f"{item[f'of_{base}']['median']:.1%}" for base in BASELINES[1:]]
         rows.append("| " + " | ".join(cells) + " |")
     return rows
 

@@ -1,91 +1,95 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
 
-"""What rules cost the packets: established throughput and new connections through the node."""
+"""What rules cost the packets: established throughput and new connections through a router."""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 
 from ..progress import say
 from . import met, others, policy
-from .apply import DIRECTORY, Bench, compiled
-from .rig import python
+from .apply import compiled
+from .traffic import Lane, place
 
-#: `nothing`: forwarding only. `states`: connections are tracked, all is accepted. `zones`: the list between all pairs
-#: of zones. `pair`: as many between the two zones of the packets. `flat`: the first list in one chain without sets.
-RULESETS = ("nothing", "states", "zones", "pair", "flat")
+#: `nothing`: forwarding only. `states`: connections are tracked, all is accepted. `probe`: compiled from one rule, that
+#: of the packets. `zones`: the list between all pairs of zones. `pair`: as many between the two zones of the packets.
+#: `flat`: the first list in one chain without sets.
+RULESETS = ("nothing", "states", "probe", "zones", "pair", "flat")
 #: What the traffic does.
 KINDS = ("stream", "connect")
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """One measurement.
+    """One ruleset and one kind of traffic.
 
     Attributes:
         ruleset: one of RULESETS.
         kind: one of KINDS.
+        size: rules of the lists.
         before: rules of its pair of zones and family (or of the flat chain) that a first packet is compared with.
-        rate: bytes, or connections, per second.
+        rates: bytes, or connections, per second, by round: the same place was measured in the same moment.
     """
 
-    repetition: int
     ruleset: str
     kind: str
     size: int
     before: int
-    rate: float
+    rates: tuple[float, ...]
 
 
-class Paths:
-    def __init__(self, bench: Bench, size: int) -> None:
-        self.bench = bench
-        self.size = size
-        lists = {"zones": policy.realistic(size), "pair": policy.one_pair(size)}
-        self.lists = {name: policy.with_probe(rules) for name, rules in lists.items()}
-        self.found: list[Traffic] = []
+def measure(size: int, rounds: int, seconds: float) -> list[Traffic]:
+    """All rulesets stand side by side; each round measures every one for a moment, in an order of its own.
 
-    def prepare(self) -> None:
-        """Lay the files down."""
-        for name, rules in self.lists.items():
-            self.bench.write(f"{DIRECTORY}/{name}", compiled(rules, self.bench.management))
-        for name, texts in (
-            ("states", {"rules.v4": others.stateful()}),
-            ("flat", {"rules.v4": others.flat(self.lists["zones"], 4)}),
-        ):
-            self.bench.write(f"{DIRECTORY}/{name}", {"ipsets": "", **texts})
+    Args:
+        size: rules of the lists.
+        rounds: how many.
+        seconds: of each measurement.
+    """
+    lists = {
+        "probe": policy.with_probe([]),
+        "zones": policy.with_probe(policy.realistic(size)),
+        "pair": policy.with_probe(policy.one_pair(size)),
+    }
+    texts: dict[str, Mapping[str, str]] = {
+        "nothing": {},
+        "states": {"rules.v4": others.stateful()},
+        **{name: compiled(rules, met.MANAGEMENT) for name, rules in lists.items()},
+        "flat": {"rules.v4": others.flat(lists["zones"], 4)},
+    }
+    affinity = os.sched_getaffinity(0)
+    lanes: dict[str, Lane] = {}
+    try:
+        for name in RULESETS:
+            lanes[name] = Lane(texts[name])
+            say(f"      {name}: loaded")
+        place(0)
+        found = _rounds(lanes, rounds, seconds)
+        before = {"nothing": 0, "states": 0, "flat": _line_of_probe(lanes["flat"])}
+        before |= {name: met.before_probe(rules) for name, rules in lists.items()}
+    finally:
+        os.sched_setaffinity(0, affinity)
+        for lane in lanes.values():
+            lane.close()
+    return [Traffic(name, kind, size, before[name], tuple(found[name, kind])) for name in RULESETS for kind in KINDS]
 
-    def _before(self, ruleset: str) -> int:
-        """Comparisons with rules of the two zones (or of the one chain) until the one that accepts the probe."""
-        if ruleset in ("nothing", "states"):
-            return 0
-        if ruleset in self.lists:
-            return met.before_probe(self.lists[ruleset])
-        lines = [line for line in self.bench.node.exec("iptables-save").splitlines() if line.startswith("-A FORWARD ")]
-        return next(number for number, line in enumerate(lines) if "--comment probe" in line)
 
-    def _load(self, ruleset: str) -> None:
-        self.bench.rig.empty()
-        if ruleset != "nothing":
-            load = "ipset restore < ipsets && iptables-restore < rules.v4"
-            self.bench.node.exec("sh", "-ec", f"cd {DIRECTORY}/{ruleset} && {load}")
+def _rounds(lanes: Mapping[str, Lane], rounds: int, seconds: float) -> dict[tuple[str, str], list[float]]:
+    found: dict[tuple[str, str], list[float]] = {(name, kind): [] for name in lanes for kind in KINDS}
+    random = Random(rounds)
+    for number in range(rounds):
+        for kind in KINDS:
+            for name in random.sample([*lanes], len(lanes)):
+                rate = getattr(lanes[name], kind)(seconds)
+                found[name, kind].append(round(rate, 1))
+        if not (number + 1) % 10:
+            say(f"      round {number + 1} of {rounds}")
+    return found
 
-    def measure(self, repetition: int, seconds: float) -> None:
-        """Every ruleset once, in an order that rotates."""
-        first = repetition % len(RULESETS)
-        for ruleset in (*RULESETS[first:], *RULESETS[:first]):
-            self._load(ruleset)
-            before = self._before(ruleset)
-            for kind in KINDS:
-                found = self._traffic(kind, seconds)
-                rate = found["count"] / found["seconds"]
-                self.found.append(Traffic(repetition, ruleset, kind, self.size, before, round(rate, 1)))
-                shown = f"{rate * 8 / 1e6:9.0f} Mbit/s" if kind == "stream" else f"{rate:9.0f} connections/s"
-                say(f"      {repetition} {ruleset:8} {shown} ({before} rules before)")
 
-    def _traffic(self, kind: str, seconds: float) -> Mapping[str, float]:
-        done: dict[str, float] = json.loads(python(self.bench.node.holder.prefix(), "traffic", kind, str(seconds)))
-        return done
+def _line_of_probe(lane: Lane) -> int:
+    return next(number for number, line in enumerate(lane.rules()) if "--comment probe" in line)

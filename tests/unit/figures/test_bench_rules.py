@@ -87,8 +87,13 @@ def test_what_a_play_takes_before_it_does_anything_is_not_scaled() -> None:
 
 def data() -> dict[str, Any]:
     traffic = [
-        Traffic(0, ruleset, kind, 1000, 0, rate)
-        for ruleset, rate in (("nothing", 200.0), ("states", 160.0), ("zones", 150.0))
+        Traffic(ruleset, kind, 1000, 0, rates)
+        for ruleset, rates in (
+            ("nothing", (200.0, 100.0, 400.0)),
+            ("states", (160.0, 80.0, 320.0)),
+            ("probe", (150.0, 75.0, 300.0)),
+            ("zones", (150.0, 90.0, 100.0)),
+        )
         for kind in ("stream", "connect")
     ]
     return {
@@ -112,8 +117,9 @@ def test_the_tables_say_what_was_measured() -> None:
     text = bench_rules.tables(data(), "rules.json")
     assert "| 1 000 | `iptables -A` for each rule | into an empty node (measured with 100) | 2 | 30.0 s |" in text
     assert "| 1.20, 1.23, 1.25 × raw |" in text
-    assert "| 1 000 rules between all pairs of zones | 0 | new TCP connections | 1 | 150 /s | 150 /s | 150 /s |" in text
-    assert "| 75.0%, 75.0%, 75.0% | 93.8% |" in text
+    assert "| 1 000 rules between all pairs of zones | 0 | new TCP connections | 3 | 95 /s | 100 /s | 125 /s |" in text
+    # 75, 90 and 25 %: each of the same round, whatever the machine gave in it.
+    assert "| 50.0%, 75.0%, 82.5% | 93.8% | 100.0% |" in text
     assert "| 1 000 | 2 | 0.600 s | 3.000 s | 3.00 ms |" in text
 
 

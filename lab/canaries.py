@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import secrets
 import threading
 from collections.abc import Iterable, Mapping
@@ -70,12 +71,14 @@ def seed(private_key: str) -> bytes:
 class Watch(threading.Thread):
     """Reads the arguments and the environment of all programs of this machine, those of the nodes among them.
 
-    Everything that differs is kept, so that secrets which are not known before can be looked for afterwards. A program
-    that lives shorter than the pause between two looks is missed.
+    And the files in the directories `tops`, where something may lie for a moment only. Everything that differs is kept,
+    so that secrets which are not known before can be looked for afterwards. What lives shorter than the pause between
+    two looks is missed.
     """
 
-    def __init__(self, pause_s: float = 0.03) -> None:
+    def __init__(self, tops: Iterable[Path] = (), pause_s: float = 0.03) -> None:
         super().__init__(daemon=True)
+        self.tops = tuple(tops)
         self.pause_s = pause_s
         self.looks = 0
         self._kept: dict[bytes, tuple[str, bytes]] = {}
@@ -87,12 +90,16 @@ class Watch(threading.Thread):
             for path in Path("/proc").glob("[0-9]*"):
                 for name in ("cmdline", "environ"):
                     self._keep(path / name)
+            # Unlike a glob it goes on where a directory goes meanwhile.
+            for folder, _folders, names in (step for top in self.tops for step in os.walk(top)):
+                for name in names:
+                    self._keep(Path(folder, name))
 
     def _keep(self, path: Path) -> None:
         try:
             data = path.read_bytes()
         except OSError:
-            return  # it has ended
+            return  # it has ended, or was removed
         self._kept.setdefault(hashlib.sha256(data).digest(), (path.name, data))
 
     def stop(self) -> None:

@@ -139,7 +139,7 @@ class Container:
         self._runtime = runtime
         self._cgroup = cgroup
         self.root = disk / "root"
-        self._order = disk / "upper" / POWER_ORDER
+        self._order = self.disk(POWER_ORDER)
         self.lock = runtime / f"power-{name}.lock"
 
     def _crun(self, *argv: str, check: bool = True) -> str:
@@ -163,6 +163,10 @@ class Container:
         target = self.root / path.lstrip("/")
         script = 'umask 077; mkdir -p "$(dirname "$1")" && cat > "$1" && chmod "$2" "$1"'
         inside(self._holder, ["sh", "-c", script, "sh", str(target), f"{mode:o}"], stdin=text)
+
+    def disk(self, path: str) -> Path:
+        """A file that the node has written itself, as this machine sees it."""
+        return self._disk / "upper" / path.lstrip("/")
 
     def power_order(self) -> str:
         """What a node that shut down wants of its power, as systemd-shutdown(8) names it: `reboot`, `poweroff`."""

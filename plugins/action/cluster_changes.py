@@ -25,13 +25,23 @@ REGISTERED = {
     "cib": "__pacemaker_change",
 }
 TAKEOVER = {"its programs": "__takeover_programs", "takeover.json": "__takeover_conf", "its units": "__takeover_units"}
+# It runs on the worker's programs, too.
+JOURNAL = {
+    "its programs": "__takeover_journal_programs",
+    "programs of the worker": "__takeover_programs",
+    "journal.json": "__takeover_journal_conf",
+    "its units": "__takeover_units",
+}
 SERVES = "firewall_pass_active"
 
 
 def found(variables: Mapping[str, Any]) -> dict[str, Any]:
     """The results of one node; what a topology has not is not there."""
-    parts = {part: plain(variables[name]) for part, name in REGISTERED.items() if name in variables}
-    return {**parts, "takeover": {part: plain(variables[name]) for part, name in TAKEOVER.items() if name in variables}}
+
+    def of(names: Mapping[str, str]) -> dict[str, Any]:
+        return {part: plain(variables[name]) for part, name in names.items() if name in variables}
+
+    return {**of(REGISTERED), "takeover": of(TAKEOVER), "journal": of(JOURNAL)}
 
 
 class ActionModule(ActionBase):

@@ -26,6 +26,7 @@ class ActionModule(ActionBase):
         _checked, args = self.validate_argument_spec(
             {
                 "node": {"type": "str", "required": True},
+                "absent": {"type": "list", "elements": "str", "default": []},
                 "answers": {"type": "str", "default": "firewall_node_info"},
             }
         )
@@ -33,14 +34,14 @@ class ActionModule(ActionBase):
         plan = fact(variables, "firewall_plan")
         if not plan:
             return {**result, **NO_PLAN}
-        hostvars, node = variables["hostvars"], plain(args["node"])
+        hostvars, node, absent = variables["hostvars"], plain(args["node"]), plain(args["absent"])
         expectation = expected(plan, variables, hostvars)
         reports, _failed = answered(plan["nodes"], hostvars, args["answers"])
         own = (fact(hostvars[node], "firewall_plan") or {}) if node in plan["nodes"] else {}
-        findings = verify.refusals(expectation, reports, node, own.get("interfaces", {}))
+        findings = verify.refusals(expectation, reports, node, own.get("interfaces", {}), absent)
         result.update(changed=False, findings=[asdict(finding) for finding in findings])
         if findings:
             lines = verify.table(expectation.name, findings)
             return {**result, "failed": True, "msg": "\n".join(["nothing was changed", *lines])}
         held = {report.node: list(report.info["held"]) for report in reports if report.info is not None}
-        return {**result, "held": held, "msg": f"{node} may be replaced"}
+        return {**result, "held": held, "absent": absent, "msg": f"{node} may be replaced"}

@@ -14,7 +14,6 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.linuxha.firewall.plugins.action import cluster_verify
 from ansible_collections.linuxha.firewall.plugins.action.cluster_plan import plain
 from ansible_collections.linuxha.firewall.plugins.action.cluster_verify import Situation
-from ansible_collections.linuxha.firewall.plugins.module_utils import _verify as verify
 from ansible_collections.linuxha.firewall.plugins.module_utils._verify import switchover
 
 display = cluster_verify.display
@@ -60,7 +59,7 @@ class ActionModule(ActionBase):
             return {
                 **result,
                 "changed": False,
-                **_orders(plan, expectation, back, self._priorities(hostvars, plan)),
+                **_orders(now, back, self._priorities(hostvars, plan)),
             }
         if args["step"] == "arrived":
             missing = switchover.arrived(expectation, reports, moves)
@@ -73,13 +72,13 @@ class ActionModule(ActionBase):
         wish = switchover.Wish(args["target"], args["source"], args["group"], args["force"])
         priorities = self._priorities(hostvars, plan)
         if not self._concerned(wish, plan, hostvars):
-            return {"changed": False, **_orders(plan, expectation, [], priorities), "refused": [], "accepted": []}
-        ways = switchover.Ways(plan.get("preferred") or {} if args["stays"] else {}, priorities)
+            return {"changed": False, **_orders(now, [], priorities), "refused": [], "accepted": []}
+        ways = switchover.Ways(plan.get("preferred") or {} if args["stays"] else {}, priorities, args["stays"])
         decided = switchover.plan(expectation, reports, wish, ways)
         found = {
             # What orders it says so itself; in check mode nobody is asked to.
             "changed": bool(decided.moves) and bool(self._task.check_mode),
-            **_orders(plan, expectation, decided.moves, priorities),
+            **_orders(now, decided.moves, priorities),
             "refused": [str(reason) for reason in decided.refused],
             "accepted": [str(reason) for reason in decided.accepted],
         }
@@ -117,18 +116,14 @@ class ActionModule(ActionBase):
         return {node: int(theirs.get("priority") or 0) for node, theirs in plans.items()}
 
 
-def _orders(
-    plan: Mapping[str, Any],
-    expectation: verify.Expectation,
-    moves: Sequence[switchover.Move],
-    priorities: Mapping[str, int],
-) -> dict[str, Any]:
-    """What this node has to do for these moves."""
-    mine = plan["node"]
-    drains = expectation.manager == "keepalived" and mine in switchover.drained(moves, priorities)
+def _orders(now: Situation, moves: Sequence[switchover.Move], priorities: Mapping[str, int]) -> dict[str, Any]:
+    """What this node has to do for these moves. One that does not answer is not asked to: it would end the run."""
+    expectation, mine = now.expectation, now.plan["node"]
+    answers = {report.node: report.info for report in now.reports if report.info is not None}
+    drained = switchover.drained(moves, switchover.advertised(expectation, answers, priorities))
     return {
         "moves": [asdict(move) for move in moves],
-        "drain": drains,
+        "drain": expectation.manager == "keepalived" and mine in drained and mine in answers,
         "resources": [asdict(move) for move in moves if expectation.manager == "pacemaker" and move.target == mine],
         "gives_way": any(move.source == mine for move in moves),
     }

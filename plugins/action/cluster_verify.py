@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -110,9 +110,10 @@ def situation(variables: Mapping[str, Any], args: Mapping[str, Any]) -> Situatio
     if not plan:
         return None
     hostvars = variables["hostvars"]
-    reports, failed = answered(plan["nodes"], hostvars, args["answers"])
-    speaker = next((node for node in plan["nodes"] if node not in failed), "")
-    return Situation(plan, hostvars, expected(plan, variables, hostvars), reports, speaker)
+    nodes = [node for node in plan["nodes"] if node not in plain(args.get("without", ()))]
+    reports, failed = answered(nodes, hostvars, args["answers"])
+    speaker = next((node for node in nodes if node not in failed), "")
+    return Situation(plan, hostvars, replace(expected(plan, variables, hostvars), nodes=nodes), reports, speaker)
 
 
 class ActionModule(ActionBase):
@@ -126,6 +127,7 @@ class ActionModule(ActionBase):
         _checked, args = self.validate_argument_spec(
             {
                 "answers": {"type": "str", "default": "firewall_node_info"},
+                "without": {"type": "list", "elements": "str", "default": []},
                 "attempts_left": {"type": "int", "default": 0},
                 "delay": {"type": "float", "default": 1.5},
             }

@@ -30,6 +30,13 @@ options:
     description: Name of the node whose place the machine takes.
     type: str
     required: true
+  absent:
+    description:
+      - Other nodes that are dead, too, and off. The rest is judged without them; it has to carry the service, and its
+        Pacemaker has to know that they are off. One that answers is a reason against it.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: linuxha.firewall.cluster_verify
 """
@@ -61,4 +68,9 @@ held:
   returned: success
   type: dict
   sample: {fw1: [192.0.2.1], fw2: []}
+absent:
+  description: O(absent), for who goes on without them.
+  returned: success
+  type: list
+  elements: str
 """

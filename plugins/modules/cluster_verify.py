@@ -27,6 +27,11 @@ attributes:
     support: full
     description: Changes nothing.
 options:
+  without:
+    description: Nodes that are known to be dead. The cluster is judged as if it had only the others.
+    type: list
+    elements: str
+    default: []
   attempts_left:
     description: How often the nodes will be asked again if everything that is wrong may settle.
     type: int

@@ -72,7 +72,8 @@ RETURN = r"""
 kind:
   description:
     - V(nothing), V(reload) or V(restart), and V(start) where it does not run. V(rejoin) is a reload after which no VRRP
-      instance is the one that it was, so that it takes part anew.
+      instance is the one that it was, so that it takes part anew, V(check) one that brings a track script, whose first
+      result counts.
   returned: success
   type: str
 lines:

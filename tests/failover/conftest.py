@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab.pair import Pair
-from tests.failover.live import INVENTORIES, NAME, deployed, heal
+from tests.failover.changing import Changing, changing
+from tests.failover.live import INVENTORIES, MAINTENANCE, NAME, calm, deployed, heal
 
 HERE = Path(__file__).parent
 
@@ -35,3 +36,37 @@ def pair(cluster: Pair) -> Iterator[Pair]:
     cluster.wait_steady()
     yield cluster
     heal(cluster)
+
+
+@pytest.fixture
+def calmed(pair: Pair) -> None:
+    """The nodes have forgotten how often their role has moved before."""
+    calm(pair)
+
+
+@pytest.fixture
+def no_flag_stays(pair: Pair) -> Iterator[None]:
+    """Nothing that the test leaves keeps a node from serving in the next one."""
+    yield
+    for node in pair.nodes.values():
+        if node.powered():
+            node.exec(MAINTENANCE, "off")
+
+
+@pytest.fixture(scope="session")
+def topology() -> str:
+    return "keepalived"
+
+
+@pytest.fixture(scope="module")
+def changed_pair(topology: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changing]:
+    """Machines of their own, deployed once for a file, with one network more than the example uses."""
+    with changing(f"{NAME}-change", topology, tmp_path_factory.mktemp("change")) as found:
+        yield found
+
+
+@pytest.fixture
+def live(changed_pair: Changing) -> Iterator[Changing]:
+    changed_pair.pair.wait_steady()
+    yield changed_pair
+    heal(changed_pair.pair)

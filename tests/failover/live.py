@@ -33,6 +33,7 @@ NAME = os.environ.get("HAFW_LAB", "failover")
 INVENTORIES = paths.REPO / "inventories"
 # A busy machine voids a measurement. It is repeated, but a machine that is always busy has to be noticed.
 TRIES = 4
+MAINTENANCE = "/usr/local/sbin/linuxha-maintenance"
 
 
 @contextmanager

@@ -16,12 +16,11 @@ from lab.hosts import NodeHost
 from lab.pair import Pair
 from lab.run import LabError
 from lab.session import Measured
-from tests.failover.live import fault, observe
+from tests.failover.live import MAINTENANCE, fault, observe
 
 FLOWS = 200
 # What the guide promises of every move.
 BLACKOUT_MS = 100.0
-MAINTENANCE = "/usr/local/sbin/linuxha-maintenance"
 # The packages of the image with a higher version, in a repository of their own on the node's disk.
 _OFFER = r"""
 suffix="$1"; shift
@@ -44,7 +43,7 @@ def offer(pair: Pair, suffix: str, *packages: str) -> None:
         node.exec("sh", "-e", "-c", _OFFER, "sh", suffix, *packages)
 
 
-def rolling(pair: Pair, *arguments: str, **words: Any) -> playbook.Played:
+def play(pair: Pair, *arguments: str, **words: Any) -> playbook.Played:
     """The playbook, with these variables (without their prefix)."""
     given = {f"firewall_update_{name}": value for name, value in words.items()}
     return playbook.play(pair.lab, "rolling_update", ["-e", json.dumps(given), *arguments], show=None)
@@ -53,7 +52,7 @@ def rolling(pair: Pair, *arguments: str, **words: Any) -> playbook.Played:
 def stopped(pair: Pair, **words: Any) -> str:
     """The playbook fails; what it says."""
     with pytest.raises(LabError) as error:
-        rolling(pair, **words)
+        play(pair, **words)
     return " ".join(str(error.value).split())
 
 
@@ -71,7 +70,7 @@ def maintenance(node: NodeHost) -> Mapping[str, Any] | None:
 
 def under_traffic(pair: Pair, moves: bool, **words: Any) -> tuple[Measured, playbook.Played]:
     runs: list[playbook.Played] = []
-    run = fault("rolling", lambda node: runs.append(rolling(pair, **words)), moves=moves)
+    run = fault("rolling", lambda node: runs.append(play(pair, **words)), moves=moves)
     (measured,) = observe(pair, [run], FLOWS)
     return measured, runs[0]
 

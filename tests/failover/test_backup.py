@@ -8,25 +8,22 @@ are among them) while backup and restore run, and looked for in the most talkati
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from lab import playbook
-from lab.hosts import NodeHost
+from lab import canaries, playbook
 from lab.pair import Pair
 from lab.run import LabError
 from tests.failover.live import INVENTORIES, NAME, deployed
 
 pytestmark = pytest.mark.full
 AUTHKEY = "/etc/corosync/authkey"
-CANARY = "canary" + secrets.token_hex(16)
+CANARY = canaries.canary("Backup")
 # What other parts of the collection keep on their nodes; here the path counts, and that nobody reads it.
 SYNC = "/etc/linuxha/sync/id_ed25519"
 JOURNAL = "/var/lib/linuxha/journal.jsonl"
@@ -58,52 +55,27 @@ def furnish(pair: Pair) -> None:
     node.container.exec(["sh", "-c", 'cibadmin --create --scope resources --xml-text "$(cat)"'], stdin=xml)
 
 
-def words(key: bytes = b"") -> list[str]:
-    """The forms in which a secret could be seen; of base64 the middle, which does not depend on its neighbours."""
-    forms = [CANARY, base64.b64encode(CANARY.encode()).decode()[4:-4]]
-    return forms + ([base64.b64encode(key).decode()[:-4], key.hex()] if key else [])
+def forms(key: bytes = b"") -> dict[str, list[bytes]]:
+    """By name the secrets that may be nowhere, as they could be seen."""
+    found = {"canary": canaries.forms(CANARY)}
+    return {**found, "authkey": canaries.forms(key)} if key else found
 
 
-def on_disk(node: NodeHost, path: str) -> Path:
-    """A file of a node that it has written itself, as this machine sees it."""
-    return node.container.root.parent / "upper" / path.lstrip("/")
-
-
-class Watch(threading.Thread):
-    """Reads the arguments of all programs, and what lies in Ansible's directories on the nodes."""
-
-    def __init__(self, pair: Pair, forbidden: list[str]) -> None:
-        super().__init__(daemon=True)
-        self.tops = [on_disk(node, ANSIBLE) for node in pair.nodes.values()]
-        self.forbidden = [word.encode() for word in forbidden]
-        self.done = threading.Event()
-        self.looks = 0
-        self.found: list[str] = []
-
-    def run(self) -> None:
-        while not self.done.wait(0.05):
-            self.looks += 1
-            files = [path for top in self.tops for path in top.rglob("*")]
-            for path in (*Path("/proc").glob("[0-9]*/cmdline"), *files):
-                try:
-                    data = path.read_bytes()
-                except OSError:
-                    continue  # it has ended, or is a directory
-                if any(word in data for word in self.forbidden):
-                    self.found.append(f"{path}: {data[:40]!r}")
+def watch_of(pair: Pair) -> canaries.Watch:
+    """Of all programs, and of what lies in Ansible's directories on the nodes."""
+    return canaries.Watch(node.container.disk(ANSIBLE) for node in pair.nodes.values())
 
 
 @contextmanager
-def watched(pair: Pair, forbidden: list[str]) -> Iterator[Watch]:
-    watch = Watch(pair, forbidden)
+def watched(pair: Pair, forbidden: Mapping[str, Iterable[bytes]]) -> Iterator[None]:
+    watch = watch_of(pair)
     watch.start()
     try:
-        yield watch
+        yield
     finally:
-        watch.done.set()
-        watch.join()
+        watch.stop()
     assert watch.looks > 10
-    assert watch.found == []
+    assert watch.found(forbidden) == set()
 
 
 def play(pair: Pair, name: str, directory: Path, *arguments: str) -> playbook.Played:
@@ -116,17 +88,16 @@ def play(pair: Pair, name: str, directory: Path, *arguments: str) -> playbook.Pl
     return playbook.play(pair.lab, name, [*given, "-vvvv", "--diff", *arguments], show=None)
 
 
-def holders(pair: Pair, directory: Path, forbidden: list[str]) -> set[str]:
-    """Files on the disks of the nodes and of the controller in which such a word stands."""
+def holders(pair: Pair, directory: Path, forbidden: Mapping[str, Iterable[bytes]]) -> set[str]:
+    """Files on the disks of the nodes and of the controller in which one of them stands."""
     found = set()
-    tops = {node.name: on_disk(node, "/") for node in pair.nodes.values()}
+    tops = {node.name: node.container.disk("/") for node in pair.nodes.values()}
     for name, top in {**tops, "controller": directory, "lab": pair.lab.runtime}.items():
         for path in top.rglob("*"):
             # Pacemaker's own copies and log of its configuration come as they come.
-            if path.is_file() and not path.is_symlink() and "pacemaker" not in path.parts:
-                data = path.read_bytes()
-                if any(word.encode() in data for word in forbidden):
-                    found.add(f"{name}:{path.relative_to(top)}")
+            wanted = path.is_file() and not path.is_symlink() and "pacemaker" not in path.parts
+            if wanted and canaries.seen(path.read_bytes(), forbidden):
+                found.add(f"{name}:{path.relative_to(top)}")
     return found
 
 
@@ -139,23 +110,22 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_watch_sees_what_it_is_for(pacemaker: Pair) -> None:
     node = next(iter(pacemaker.nodes.values()))
-    watch = Watch(pacemaker, [CANARY])
+    watch = watch_of(pacemaker)
     watch.start()
     try:
         node.exec("sh", "-c", f"sleep 2; : {CANARY}")
         node.exec("install", "-d", ANSIBLE)
         node.container.exec(["sh", "-c", f"cd {ANSIBLE} && cat > seen; sleep 1; rm seen"], stdin=CANARY)
     finally:
-        watch.done.set()
-        watch.join()
-    assert {"cmdline", "seen"} <= {Path(line.partition(":")[0]).name for line in watch.found}
+        watch.stop()
+    assert {"canary in cmdline", "canary in seen"} <= {line.partition(":")[0] for line in watch.found(forms())}
 
 
 def test_the_cluster_comes_back_from_its_archive(pacemaker: Pair, directory: Path) -> None:
     pair, nodes = pacemaker, list(pacemaker.nodes.values())
-    key = on_disk(nodes[0], AUTHKEY).read_bytes()
-    forbidden = words(key)
-    before = holders(pair, directory, words())
+    key = nodes[0].container.disk(AUTHKEY).read_bytes()
+    forbidden = forms(key)
+    before = holders(pair, directory, forms())
 
     looked = play(pair, "backup", directory, "--check")
     assert AUTHKEY in looked.output
@@ -167,9 +137,9 @@ def test_the_cluster_comes_back_from_its_archive(pacemaker: Pair, directory: Pat
     again = play(pair, "backup", directory)
     assert again.changed == 0, again.output
     for run in (looked, taken, again):
-        assert not [word for word in forbidden if word in run.output]
+        assert canaries.seen(run.output.encode(), forbidden) == set()
     # In clear it is where it was, and nowhere else.
-    assert holders(pair, directory, words()) <= before
+    assert holders(pair, directory, forms()) <= before
     assert "canary" not in "".join(node.exec("journalctl", "--no-pager") for node in nodes)
 
     # A live node: all of it is there, so nothing changes.
@@ -177,22 +147,22 @@ def test_the_cluster_comes_back_from_its_archive(pacemaker: Pair, directory: Pat
 
     for node in nodes:
         pair.lab.replace(node.name)
-    assert not any(on_disk(node, path).exists() for node in nodes for path in (AUTHKEY, SYNC, JOURNAL))
+    assert not any(node.container.disk(path).exists() for node in nodes for path in (AUTHKEY, SYNC, JOURNAL))
 
     with watched(pair, forbidden):
         restored = play(pair, "restore", directory)
     assert restored.changed == len(nodes)
-    assert not [word for word in forbidden if word in restored.output]
+    assert canaries.seen(restored.output.encode(), forbidden) == set()
     assert nodes[0].exec("stat", "-c", "%a %U", AUTHKEY).split() == ["400", "root"]
     playbook.play(pair.lab, "site", show=None)
     with watched(pair, forbidden):
         added = play(pair, "restore", directory)
-    assert not [word for word in forbidden if word in added.output]
+    assert canaries.seen(added.output.encode(), forbidden) == set()
     playbook.play(pair.lab, "verify", show=None)
     pair.wait_steady()
 
     for node in nodes:
-        assert on_disk(node, AUTHKEY).read_bytes() == key
+        assert node.container.disk(AUTHKEY).read_bytes() == key
         assert node.exec("cat", SYNC) == f"{CANARY} {node.name}\n"
         assert node.name in node.exec("cat", JOURNAL)
     assert CANARY in nodes[0].exec("crm_resource", "--resource", "theirs", "--get-parameter", "fake")
@@ -209,7 +179,7 @@ def test_what_does_not_belong_is_refused_before_a_node_is_touched(pacemaker: Pai
         with pytest.raises(LabError):
             play(pair, "restore", directory, *arguments)
         # The archive of this node is in order, and still nothing was written.
-        assert not on_disk(nodes[0], SYNC).exists()
+        assert not nodes[0].container.disk(SYNC).exists()
         # The last lines, which the error carries, are too few for a run as talkative as this.
         return " ".join((pair.lab.runtime / "restore.log").read_text().split())
 

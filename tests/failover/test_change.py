@@ -5,29 +5,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from lab import playbook
 from lab.hosts import NodeHost
-from tests.failover.changing import DMZ_VIPS, VIPS, Changing, changing, kinds, last_owners, restart
-from tests.failover.live import NAME, fault, heal
+from tests.failover.changing import DMZ_VIPS, VIPS, Changing, kinds, last_owners, restart
+from tests.failover.live import fault
 
 pytestmark = pytest.mark.full
-
-
-@pytest.fixture(scope="module")
-def deployed_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changing]:
-    with changing(f"{NAME}-change", "keepalived", tmp_path_factory.mktemp("change")) as found:
-        yield found
-
-
-@pytest.fixture
-def live(deployed_pair: Changing) -> Iterator[Changing]:
-    deployed_pair.pair.wait_steady()
-    yield deployed_pair
-    heal(deployed_pair.pair)
 
 
 def test_virtual_addresses_come_and_go(live: Changing) -> None:

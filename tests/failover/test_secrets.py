@@ -115,8 +115,7 @@ def write(node: NodeHost, path: str, text: str, mode: str = "0600") -> None:
 
 
 def on_disk(node: NodeHost, path: str) -> bytes:
-    """A file of a node that it has written itself, as this machine sees it."""
-    return (node.container.root.parent / "upper" / path.lstrip("/")).read_bytes()
+    return node.container.disk(path).read_bytes()
 
 
 def exponents(database: bytes) -> list[str | bytes]:

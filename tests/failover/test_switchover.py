@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -16,19 +16,12 @@ from lab.hosts import NodeHost
 from lab.pair import Pair, wait
 from lab.run import LabError
 from lab.table import fill
-from tests.failover.live import fault, observe
+from tests.failover.live import MAINTENANCE, fault, observe
+
+pytestmark = pytest.mark.usefixtures("no_flag_stays")
 
 FLOWS = 200
-MAINTENANCE = "/usr/local/sbin/linuxha-maintenance"
 SETTINGS = "/etc/linuxha/maintenance.json"
-
-
-@pytest.fixture(autouse=True)
-def no_flag_stays(pair: Pair) -> Iterator[None]:
-    yield
-    for node in pair.nodes.values():
-        if node.powered():
-            node.exec(MAINTENANCE, "off")
 
 
 def switchover(pair: Pair, *words: str) -> playbook.Played:

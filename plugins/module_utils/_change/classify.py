@@ -2,7 +2,9 @@
 # Copyright: (c) 2026 linuxha.firewall contributors
 """One file of one daemon: what it is, what it shall be, and what the daemon was started with. Pure.
 
-What keepalived keeps over a reload is what its own vrrp_exist() compares (keepalived/vrrp/vrrp.c, 2.2.7 and 2.3.3).
+What keepalived keeps over a reload is what its own vrrp_exist() compares (keepalived/vrrp/vrrp.c, 2.2.7 and 2.3.3). A
+script that a reload brings counts as fine until it has run, and a failure of that first run counts at once, whatever
+its `fall` says (SCRIPT_INIT_STATE_INIT_RELOAD, vrrp_scheduler.c); one of the same name keeps its result.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-START, NOTHING, RELOAD, REJOIN, RESTART = "start", "nothing", "reload", "rejoin", "restart"
-KINDS = (START, NOTHING, RELOAD, REJOIN, RESTART)
+START, NOTHING, RELOAD, CHECK, REJOIN, RESTART = "start", "nothing", "reload", "check", "rejoin", "restart"
+KINDS = (START, NOTHING, RELOAD, CHECK, REJOIN, RESTART)
 
 # A process keeps the environment of its start: it says what no reload has changed since.
 VARIABLE = "LINUXHA_STARTED_WITH"
@@ -34,7 +36,8 @@ class Change:
     """What a change needs.
 
     Attributes:
-        kind: one of KINDS. With `rejoin` a reload makes every VRRP instance start anew.
+        kind: one of KINDS. With `rejoin` a reload makes every VRRP instance start anew, with `check` it brings a track
+            script, whose first result counts.
         lines: what goes (-) and what comes (+).
         older: settings that only a start takes over, as they are and as they should be.
     """
@@ -79,21 +82,29 @@ def lines(before: str, after: str) -> list[str]:
     return [f"{line[0]} {line[1:]}" for line in found if line[0] in "+-" and line[:3] not in ("+++", "---")]
 
 
-def instances(text: str) -> set[tuple[str, ...]]:
-    """The VRRP instances of a keepalived.conf, each as what the others know it by."""
-    found: set[tuple[str, ...]] = set()
-    depth, inside = 0, False
-    own: list[str] = []
+def blocks(text: str, word: str) -> dict[str, list[str]]:
+    """The blocks of this kind in a keepalived.conf: by their name the lines that are directly inside."""
+    found: dict[str, list[str]] = {}
+    depth, name = 0, ""
     for raw in text.splitlines():
         line = raw.strip()
         if depth == 0:
-            inside, own = line.startswith("vrrp_instance "), []
-        elif depth == 1 and inside and line.partition(" ")[0] in IDENTITY:
-            own.append(line)
+            first, _unused, rest = line.partition(" ")
+            name = rest.rstrip("{ ") if first == word else ""
+            if name:
+                found[name] = []
+        elif depth == 1 and name and line != "}":
+            found[name].append(line)
         depth += line.count("{") - line.count("}")
-        if depth == 0 and inside:
-            found.add(tuple(sorted(own)))
     return found
+
+
+def instances(text: str) -> set[tuple[str, ...]]:
+    """The VRRP instances of a keepalived.conf, each as what the others know it by."""
+    return {
+        tuple(sorted(line for line in own if line.partition(" ")[0] in IDENTITY))
+        for own in blocks(text, "vrrp_instance").values()
+    }
 
 
 def classify(
@@ -120,4 +131,6 @@ def classify(
         kind = REJOIN
     elif behind:
         kind = RESTART
+    elif vrrp and set(blocks(after, "vrrp_script")) - set(blocks(before, "vrrp_script")):
+        kind = CHECK
     return Change(kind, differing, behind)

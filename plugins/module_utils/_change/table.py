@@ -9,15 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._verify.report import grid
-from .classify import NOTHING, REJOIN, RELOAD, RESTART, START
+from .classify import CHECK, NOTHING, REJOIN, RELOAD, RESTART, START
 
 LOAD, LIVE, ASIDE, RESYNC, HANDOVER = "load", "live", "aside", "resync", "switchover, then restart"
+RELOAD_CHECK, LIVE_CHECK = "reload, new check", "live, new check"
+# What has Pacemaker look after a ping group.
+PING_AGENT = "(ocf:pacemaker:ping)"
 WORDS = {
     START: "it does not run",
     LOAD: "as a whole; connections go on",
     LIVE: "in one transaction",
     ASIDE: "a restart beside the traffic",
     RELOAD: "nothing moves",
+    RELOAD_CHECK: "nothing moves, unless the check fails on this node: its first result counts",
+    LIVE_CHECK: "in one transaction; a node that reaches no host of the group is worth less from then on",
     RESYNC: "a restart; the kernel keeps the states, conntrackd fetches them again",
     RESTART: "this node serves nothing meanwhile",
     HANDOVER: "the addresses move once",
@@ -41,14 +46,15 @@ def rows(node: str, found: Mapping[str, Any], serves: bool) -> list[Row]:
 
     Args:
         node: its name.
-        found: by the name of a part (rules, conntrackd, takeover, keepalived, corosync, cib) its result.
+        found: by the name of a part (rules, conntrackd, takeover, journal, keepalived, corosync, cib) its result.
         serves: the node holds addresses.
     """
     result = [
         *_rules(node, found.get("rules")),
         *_daemon(node, "conntrackd", found.get("conntrackd"), RESYNC),
         *_daemon(node, "keepalived", found.get("keepalived"), HANDOVER if serves else RESTART),
-        *_takeover(node, found.get("takeover")),
+        *_aside(node, "takeover worker", found.get("takeover")),
+        *_aside(node, "failover journal", found.get("journal")),
         *_corosync(node, found.get("corosync")),
         *_cib(node, found.get("cib")),
     ]
@@ -70,16 +76,16 @@ def _rules(node: str, given: Any) -> list[Row]:
 def _daemon(node: str, name: str, given: Any, restart: str) -> list[Row]:
     if not isinstance(given, Mapping) or "kind" not in given:
         return []
-    kind = restart if given["kind"] == RESTART else str(given["kind"])
+    kind = {RESTART: restart, CHECK: RELOAD_CHECK}.get(str(given["kind"]), str(given["kind"]))
     # Of a daemon that does not run every line is new.
     why = [] if kind == START else [*given.get("older", ()), *given.get("lines", ())]
     return [Row(node, name, kind, _short(why))]
 
 
-def _takeover(node: str, given: Any) -> list[Row]:
+def _aside(node: str, daemon: str, given: Any) -> list[Row]:
     parts = given if isinstance(given, Mapping) else {}
     names = [name for name, part in parts.items() if isinstance(part, Mapping) and part.get("changed")]
-    return [Row(node, "takeover worker", ASIDE, _short(names))] if names else []
+    return [Row(node, daemon, ASIDE, _short(names))] if names else []
 
 
 def _corosync(node: str, given: Any) -> list[Row]:
@@ -94,8 +100,11 @@ def _cib(node: str, given: Any) -> list[Row]:
     if not isinstance(given, Mapping) or not given.get("changed"):
         return []
     felt = list(given.get("effects") or [])
+    changes = [str(line) for line in given.get("changes") or []]
+    # No simulation knows what the new check will say.
+    kind = LIVE_CHECK if any(line.startswith("create ") and PING_AGENT in line for line in changes) else LIVE
     # Only what was allowed gets this far.
-    return [Row(node, "cib", "allowed: " + _short(felt) if felt else LIVE, _short(given.get("changes") or []))]
+    return [Row(node, "cib", "allowed: " + _short(felt) if felt else kind, _short(changes))]
 
 
 def table(cluster: str, nodes: Sequence[str], found: Sequence[Row], checked: bool) -> list[str]:

@@ -37,7 +37,9 @@ def check(expectation: Expectation, answers: Answers) -> Iterator[Finding]:
             "one cluster",
             "They do not see each other: check the sync links, corosync-cfgtool -n on every node.",
             settles=True,
+            busy=True,
         )
+    yield from _unsettled(f"{expectation.name}/pacemaker", answers)
     told = next((info["cluster"] for info in answers.values() if not info["cluster"]["problem"]), None)
     if told is not None:
         yield from _orders(f"{expectation.name}/pacemaker", expectation, told)
@@ -64,6 +66,21 @@ def _membership(path: str, own: str, expectation: Expectation, cluster: Mapping[
             "Start the cluster there, or find out why the nodes do not see each other: corosync-cfgtool -n.",
             settles=True,
             keeps=missing,
+        )
+
+
+def _unsettled(path: str, answers: Answers) -> Iterator[Finding]:
+    """Told once, whoever sees it: a transition may have reached the status of one node and not yet that of another."""
+    views = [info["cluster"] for info in answers.values() if not info["cluster"]["problem"]]
+    found = list(dict.fromkeys(line for view in views for line in view["unsettled"]))
+    if found:
+        yield Finding(
+            path,
+            "; ".join(found[:4]),
+            "a settled cluster",
+            "Wait until it has settled; crm_mon -1rf shows what it does.",
+            settles=True,
+            busy=True,
         )
 
 
@@ -146,8 +163,4 @@ def _orders(path: str, expectation: Expectation, cluster: Mapping[str, Any]) -> 
             WARNING,
             keeps=[str(ban.get("node", ""))],
             of=resource.partition("-")[2] if resource.startswith("vips-") else "",
-        )
-    if cluster["unsettled"]:
-        yield Finding(
-            path, "; ".join(cluster["unsettled"][:4]), "a settled cluster", "Read crm_mon -1rf.", settles=True
         )

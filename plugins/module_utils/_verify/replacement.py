@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -15,7 +15,11 @@ BARE = "a machine with nothing but its system, its addresses and SSH"
 
 
 def refusals(
-    expectation: Expectation, reports: Iterable[Report], node: str, interfaces: Mapping[str, Sequence[str]]
+    expectation: Expectation,
+    reports: Iterable[Report],
+    node: str,
+    interfaces: Mapping[str, Sequence[str]],
+    absent: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """Why a machine must not be made a node now; nothing speaks against it when there is no finding.
 
@@ -24,6 +28,7 @@ def refusals(
         reports: the answers of its nodes, the machine's own among them.
         node: the name of the node that it replaces.
         interfaces: the addresses of its own that the machine has to have, by interface.
+        absent: other nodes that are known to be dead, too. The rest has to carry the service without them.
     """
     given = {report.node: report for report in reports}
     path = f"{expectation.name}/{node}"
@@ -32,10 +37,40 @@ def refusals(
         return (Finding(path, "no such node in this cluster", f"one of {known}", "Correct firewall_replace."),)
     machine = given.get(node, Report(node, None, "it was not asked"))
     found = [*_machine(path, machine, interfaces)]
-    survivors = [name for name in expectation.nodes if name != node]
-    found += serving(expectation, given.values(), survivors)
-    found += _alive(expectation.name, survivors, given, node)
+    found += _absent(expectation, given, node, absent)
+    survivors = [name for name in expectation.nodes if name != node and name not in absent]
+    found += [_or_absent(expectation.name, item, given) for item in serving(expectation, given.values(), survivors)]
+    for dead in (node, *absent):
+        found += _alive(expectation.name, survivors, given, dead)
     return tuple(found)
+
+
+def _absent(
+    expectation: Expectation, given: Mapping[str, Report], node: str, absent: Collection[str]
+) -> Iterator[Finding]:
+    """Who is named as dead has to be another node of the cluster, and silent."""
+    for name in absent:
+        path = f"{expectation.name}/{name}"
+        if name == node or name not in expectation.nodes:
+            others = ", ".join(other for other in expectation.nodes if other != node) or "none"
+            what = "it is the machine" if name == node else "no such node in this cluster"
+            yield Finding(
+                path, what, f"of the others ({others}) those that are dead", "Correct firewall_replace_absent."
+            )
+        elif name in given and given[name].info is not None:
+            remedy = "Leave it out of firewall_replace_absent. If it is ill, mend it first: the site playbook."
+            yield Finding(path, "it answers", "a node that is dead, since it is named as absent", remedy)
+
+
+def _or_absent(cluster: str, finding: Finding, given: Mapping[str, Report]) -> Finding:
+    """Of two dead nodes each would keep the other from being replaced."""
+    silent = [name for name in finding.keeps if finding.path == f"{cluster}/{name}"]
+    if not silent or (silent[0] in given and given[silent[0]].info is not None):
+        return finding
+    word = f"-e firewall_replace_absent={silent[0]}"
+    return replace(
+        finding, remedy=f"Bring the node back. If it is dead and off too, say so: {word}; it needs site later."
+    )
 
 
 def serving(expectation: Expectation, reports: Iterable[Report], nodes: Sequence[str]) -> list[Finding]:

@@ -6,10 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import ownership
 from .judge import judge
-from .types import ERROR, Expectation, Finding, Report
+from .types import ERROR, Answers, Expectation, Finding, Report
+
+# What is left of the priority of a node of keepalived that subtracts all that it can.
+LEAST = 1
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,12 @@ class Reason:
 class Ways:
     """How addresses find their node: `preferred` by group is where they return by themselves (preempt), if they do.
 
-    `priorities` rank the nodes that could take over.
+    `priorities` rank the nodes that could take over, by the plan. Unless it `stays`, who gives way is kept away then.
     """
 
     preferred: Mapping[str, str] = field(default_factory=dict)
     priorities: Mapping[str, int] = field(default_factory=dict)
+    stays: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,14 +103,18 @@ def plan(expectation: Expectation, reports: Iterable[Report], wish: Wish, ways: 
     moves: list[Move] = []
     refused: list[Reason] = []
     accepted: list[Reason] = []
+    claims = advertised(expectation, answers, ways.priorities)
     served = {node: sum(owner == node for owner in owners.values()) for node in expectation.nodes}
     for name in wanted:
         source = owners[name]
         if wish.drop not in ("", source) or source == wish.take:
             continue
         candidates = [wish.take] if wish.take else [node for node in expectation.nodes if node != source]
-        ranked = sorted(candidates, key=lambda node: (served[node], -ways.priorities.get(node, 0)))
-        judged = {node: [*against(findings, node, name), *_returns(expectation, ways, name, source)] for node in ranked}
+        ranked = sorted(candidates, key=lambda node: (served[node], -claims.get(node, 0)))
+        judged = {
+            node: [*against(findings, node, name), *_returns(expectation, answers, ways, Move(name, source, node))]
+            for node in ranked
+        }
         fit = [node for node in ranked if not judged[node]]
         if not fit and wish.force:
             fit = [node for node in ranked if all(reason.loses for reason in judged[node])]
@@ -139,20 +148,70 @@ def _mistakes(expectation: Expectation, wish: Wish) -> list[Reason]:
     return found
 
 
-def _returns(expectation: Expectation, ways: Ways, group: str, source: str) -> Iterator[Reason]:
-    """A preferred node that serves would take the group back; one that does not has a reason that stays."""
-    if ways.preferred.get(group) == source:
+def _returns(expectation: Expectation, answers: Answers, ways: Ways, move: Move) -> Iterator[Reason]:
+    """Who would take the group from the target as soon as the order is taken back.
+
+    A preferred node that serves; one that does not has a reason that stays. Of keepalived any node that claims more.
+    """
+    path = f"{expectation.name}/{move.group}"
+    away = "keeps it away (playbook maintenance)"
+    if ways.preferred.get(move.group) == move.source:
         yield Reason(
-            f"{expectation.name}/{group}",
-            f"with preempt it would return to {source} at once",
-            f"Maintenance of {source} keeps it away (playbook maintenance); or set preempt: false.",
+            path,
+            f"with preempt it would return to {move.source} at once",
+            f"Maintenance of {move.source} {away}; or set preempt: false.",
         )
+        return
+    if expectation.manager != "keepalived" or not expectation.preempt:
+        return
+    lasting = {
+        node: LEAST if _holds_back(answers.get(node, {})) else priority for node, priority in ways.priorities.items()
+    }
+    own = lasting.get(move.target, 0)
+    held = _holds_back(answers.get(move.target, {}))
+    for node, info in answers.items():
+        if node == move.target or (node == move.source and not ways.stays) or not _competes(info):
+            continue
+        if lasting.get(node, 0) > own:
+            reason = f", since {move.target} is held back (priority {own})" if held else ""
+            release = (
+                f"Let {move.target} take part again, on it: linuxha-journal release. Or: maintenance of {node} {away}."
+            )
+            yield Reason(
+                path,
+                f"with preempt it would go from {move.target} to {node} (priority {lasting[node]}) at once{reason}",
+                release if held else f"Maintenance of {node} {away}; or name {node} as the target.",
+            )
+
+
+def _holds_back(info: Mapping[str, Any]) -> bool:
+    """Whether the failover journal has the node give up its preference (damping)."""
+    damping = info.get("damping") or {}
+    return bool(damping.get("held")) or damping.get("level", "free") not in ("free", None)
+
+
+def _competes(info: Mapping[str, Any]) -> bool:
+    """Whether the node takes part in the election. Of a worker that was restarted nothing is known: then it does."""
+    states = {one["state"] for one in info["worker"]["instances"].values()}
+    return not info["drained"] and not info.get("maintenance") and (not states or bool(states & {"MASTER", "BACKUP"}))
+
+
+def advertised(expectation: Expectation, answers: Answers, priorities: Mapping[str, int]) -> dict[str, int]:
+    """What each node claims right now. Of keepalived who holds back, or waits for states, has the least there is."""
+    if expectation.manager != "keepalived" or not expectation.preempt:
+        return dict(priorities)
+    low = {node for node, info in answers.items() if _holds_back(info) or info["worker"].get("behind")}
+    return {node: LEAST if node in low else priority for node, priority in priorities.items()}
 
 
 def against(findings: Iterable[Finding], target: str, group: str) -> Iterator[Reason]:
-    """What of the findings of `judge` speaks against it that a node takes a group; the same as for a takeover."""
+    """What of the findings of `judge` speaks against it that a node takes a group.
+
+    The same as for a takeover, which needs no settled cluster. An order that meets another transition does.
+    """
     for finding in findings:
-        if target in finding.keeps and finding.of in ("", group) and not finding.unplanned:
+        keeps = target in finding.keeps and finding.of in ("", group) and not finding.unplanned
+        if keeps or finding.busy:
             yield Reason(finding.path, finding.what, finding.remedy, finding.loses)
 
 
@@ -190,14 +249,18 @@ def settled(expectation: Expectation, reports: Iterable[Report], moves: Sequence
     return [
         f"{finding.path}: {finding.what}"
         for finding in judge(expectation, given)
-        if finding.severity == ERROR and (finding.path.split("/")[1:2] or [""])[0] in {"", "rules", *involved}
+        if finding.severity == ERROR
+        and (finding.path.split("/")[1:2] or [""])[0] in {"", "rules", "pacemaker", *involved}
     ]
 
 
-def drained(moves: Sequence[Move], priorities: Mapping[str, int]) -> set[str]:
-    """The nodes of keepalived that have to give way: the owners, and whoever would take over before the target."""
+def drained(moves: Sequence[Move], claims: Mapping[str, int]) -> set[str]:
+    """The nodes of keepalived that have to give way: the owners, and whoever would take over before the target.
+
+    Those that claim as much would too: then addresses decide.
+    """
     found = {move.source for move in moves}
     for move in moves:
-        own = priorities.get(move.target, 0)
-        found |= {node for node, priority in priorities.items() if priority > own and node != move.target}
+        own = claims.get(move.target, 0)
+        found |= {node for node, claim in claims.items() if claim >= own and node != move.target}
     return found - {move.target for move in moves}

@@ -18,6 +18,7 @@ class Finding:
     `settles` marks what may be right a moment after a deployment or a takeover and is worth asking again. `keeps` names
     the nodes that could not take over as they should because of it, of the group `of`, or of all groups. They would
     lose connections and no more where it `loses`; where it is `unplanned` they can, but not from a node that dies.
+    While the cluster is `busy` with itself nobody orders anything of it; what it does by itself is no worse for that.
     """
 
     path: str
@@ -30,6 +31,7 @@ class Finding:
     of: str = ""
     loses: bool = False
     unplanned: bool = False
+    busy: bool = False
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.path}: {self.what}; expected: {self.expected}. {self.remedy}"

@@ -3,7 +3,7 @@
 """The command `linuxha-journal`: what happened to the role of this node, as a table or as JSON.
 
 linuxha-journal [--json] [--last N]      the journal, newest last
-linuxha-journal release                                a node that is held back takes part as usual again
+linuxha-journal release                  a node that is held back takes part as usual again; waits until that is so
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import errno
 import json
 import os
 import sys
+import time
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import journal_store as store
 
 CONFIG = "/etc/linuxha/journal.json"
+# The service may be telling Pacemaker something right now, for ten seconds at most, and then has to tell it this.
+ANSWER_S = 25.0
 COLUMNS = ("at", "cluster_group", "change", "cause", "blackout_ms", "states", "held", "detail")
 TITLES = ("when", "group", "change", "cause", "blackout", "states", "held", "why")
 
@@ -43,8 +46,19 @@ def table(entries: Sequence[Mapping[str, Any]]) -> List[str]:
     return ["  ".join(row[number].ljust(widths[number]) for number in shown).rstrip() for row in rows]
 
 
-def release(config: Mapping[str, Any]) -> str:
-    """Tells the service; returns what went wrong, or nothing."""
+def published(path: Path) -> Tuple[Tuple[int, int], str]:
+    """What the service has last said: which file that is, for each is a new one, and the level. Empty without any."""
+    try:
+        found = path.stat()
+        return (found.st_ino, found.st_mtime_ns), str(json.loads(path.read_text())["level"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return (0, 0), ""
+
+
+def release(config: Mapping[str, Any], wait_s: float) -> str:
+    """Tells the service, and waits until it says that it did so; returns what went wrong, or nothing."""
+    answer = Path(config["damping_file"])
+    before, _unused = published(answer)
     order = {"order": "release", "by": os.environ.get("SUDO_USER") or os.environ.get("USER") or ""}
     try:
         fd = os.open(config["fifo"], os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -57,7 +71,21 @@ def release(config: Mapping[str, Any]) -> str:
         return f"{config['fifo']}: {error}"
     finally:
         os.close(fd)
-    return ""
+    deadline = time.monotonic() + wait_s
+    while True:
+        # Of a node that was not held back, too, the service says anew how it is.
+        file, level = published(answer)
+        if file != before and level == "free":
+            return ""
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.05)
+    if file in (before, (0, 0)):
+        return (
+            f"{answer}: nothing new for {wait_s:g} s: {config['node']} does not answer, and may still be held back. "
+            "It does as it was told when it goes on: systemctl status linuxha-journal"
+        )
+    return f"{answer}: {config['node']} is {level} again: linuxha-journal says why"
 
 
 def main(argv: List[str]) -> int:
@@ -73,10 +101,12 @@ def main(argv: List[str]) -> int:
         print(f"{given.config}: {error}", file=sys.stderr)
         return 1
     if given.order == "release":
-        problem = release(config)
+        problem = release(config, ANSWER_S)
         if problem:
             print(problem, file=sys.stderr)
-        return 1 if problem else 0
+            return 1
+        print(f"{config['node']} takes part as usual")
+        return 0
     found = list(store.Store(Path(config["path"]), config["bytes_max"], config["files"]).read())
     if given.last > 0:
         found = found[-given.last :]

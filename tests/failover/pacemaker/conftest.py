@@ -15,3 +15,8 @@ def cluster() -> Iterator[Pair]:
     """The example pair with Pacemaker, deployed once for all tests. Both nodes run Debian 13."""
     with deployed(f"{NAME}-pacemaker", INVENTORIES / "pacemaker") as lab:
         yield Pair(lab, lab.clusters[0])
+
+
+@pytest.fixture(scope="session")
+def topology() -> str:
+    return "pacemaker"

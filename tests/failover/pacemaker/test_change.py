@@ -4,27 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.failover.changing import DMZ_VIPS, VIPS, Changing, changing, kinds, last_owners
-from tests.failover.live import NAME, fault, heal
+from tests.failover.changing import DMZ_VIPS, VIPS, Changing, kinds, last_owners
+from tests.failover.live import fault
 
 pytestmark = pytest.mark.full
-
-
-@pytest.fixture(scope="module")
-def deployed_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changing]:
-    with changing(f"{NAME}-change", "pacemaker", tmp_path_factory.mktemp("change")) as found:
-        yield found
-
-
-@pytest.fixture
-def live(deployed_pair: Changing) -> Iterator[Changing]:
-    deployed_pair.pair.wait_steady()
-    yield deployed_pair
-    heal(deployed_pair.pair)
 
 
 def test_virtual_addresses_come_and_go(live: Changing) -> None:

@@ -4,91 +4,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.pair import Pair
-from tests.failover.live import calm
-from tests.failover.rolling import (
-    MAINTENANCE,
-    Record,
-    breaking,
-    maintenance,
-    mend,
-    nobody_noticed,
-    offer,
-    rolling,
-    stopped,
-    traces,
-    under_traffic,
-)
+from tests.failover import rolling
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("calmed", "no_flag_stays")]
 
 PACKAGES = ("corosync", "conntrackd")
-
-
-@pytest.fixture(autouse=True)
-def no_flag_stays(pair: Pair) -> Iterator[None]:
-    calm(pair)
-    yield
-    for node in pair.nodes.values():
-        if node.powered():
-            node.exec(MAINTENANCE, "off")
 
 
 def constraints(pair: Pair) -> str:
     return next(iter(pair.nodes.values())).exec("cibadmin", "--query", "--scope", "constraints")
 
 
-def test_both_nodes_are_upgraded_and_rebooted_and_nobody_notices(pair: Pair, record_property: Record) -> None:
-    offer(pair, "lab1", *PACKAGES)
-    before = {name: traces(node, *PACKAGES) for name, node in pair.nodes.items()}
+def test_both_nodes_are_upgraded_and_rebooted_and_nobody_notices(pair: Pair, record_property: rolling.Record) -> None:
+    rolling.offer(pair, "lab1", *PACKAGES)
+    before = {name: rolling.traces(node, *PACKAGES) for name, node in pair.nodes.items()}
     standby = pair.standby()
 
-    measured, run = under_traffic(pair, moves=True, reboot="always")
+    measured, run = rolling.under_traffic(pair, moves=True, reboot="always")
 
     record_property("seconds", round(run.seconds))
-    nobody_noticed(measured, 1, record_property)
+    rolling.nobody_noticed(measured, 1, record_property)
     for name, node in pair.nodes.items():
-        boot, versions, _unused = traces(node, *PACKAGES)
+        boot, versions, _unused = rolling.traces(node, *PACKAGES)
         assert boot != before[name][0]
         assert versions.count("+lab1") == len(PACKAGES)
-        assert maintenance(node) is None
+        assert rolling.maintenance(node) is None
     assert pair.active().name == standby.name
     assert "cli-" not in constraints(pair)
-    assert rolling(pair).changed == 0
+    assert rolling.play(pair).changed == 0
 
 
-def test_without_reboot_the_daemons_restart_and_the_service_returns(pair: Pair, record_property: Record) -> None:
-    offer(pair, "lab2", *PACKAGES)
+def test_without_reboot_the_daemons_restart_and_the_service_returns(
+    pair: Pair, record_property: rolling.Record
+) -> None:
+    rolling.offer(pair, "lab2", *PACKAGES)
     active = pair.active()
 
-    measured, run = under_traffic(pair, moves=False, packages="firewall", reboot="never", back=True)
+    measured, run = rolling.under_traffic(pair, moves=False, packages="firewall", reboot="never", back=True)
 
     record_property("seconds", round(run.seconds))
-    nobody_noticed(measured, 2, record_property)
+    rolling.nobody_noticed(measured, 2, record_property)
     assert pair.active().name == active.name
-    assert all(traces(node, *PACKAGES)[1].count("+lab2") == len(PACKAGES) for node in pair.nodes.values())
+    assert all(rolling.traces(node, *PACKAGES)[1].count("+lab2") == len(PACKAGES) for node in pair.nodes.values())
     assert "cli-" not in constraints(pair)
 
 
 def test_a_gate_that_fails_leaves_the_service_and_the_other_node_alone(pair: Pair, tmp_path: Path) -> None:
     active, standby = pair.active(), pair.standby()
-    before = traces(active, *PACKAGES)
-    tasks = breaking(tmp_path, "conntrackd.service")
+    before = rolling.traces(active, *PACKAGES)
+    tasks = rolling.breaking(tmp_path, "conntrackd.service")
 
-    said = stopped(pair, tasks=tasks, packages="none", reboot="never", attempts=2)
+    said = rolling.stopped(pair, tasks=tasks, packages="none", reboot="never", attempts=2)
 
     assert f"{standby.name} did not pass its gate" in said
     assert pair.held(active) == pair.vips
-    assert traces(active, *PACKAGES) == before
-    flag = maintenance(standby)
+    assert rolling.traces(active, *PACKAGES) == before
+    flag = rolling.maintenance(standby)
     assert flag is not None and flag["reason"].startswith("rolling update stopped")
 
-    mend(standby, "conntrackd.service")
-    assert "left in maintenance by an earlier run" in rolling(pair, packages="none", reboot="never").output
-    assert maintenance(standby) is None
+    rolling.mend(standby, "conntrackd.service")
+    assert "left in maintenance by an earlier run" in rolling.play(pair, packages="none", reboot="never").output
+    assert rolling.maintenance(standby) is None
     assert pair.wait_steady().name == active.name

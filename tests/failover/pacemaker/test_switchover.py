@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,21 +14,12 @@ from lab.faults import Faults
 from lab.hosts import NodeHost
 from lab.pair import Pair, wait
 from lab.run import LabError
-from tests.failover.live import fault, observe
+from tests.failover.live import MAINTENANCE, fault, observe
 from tests.failover.pacemaker.status import status
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("no_flag_stays")]
 
 FLOWS = 200
-MAINTENANCE = "/usr/local/sbin/linuxha-maintenance"
-
-
-@pytest.fixture(autouse=True)
-def no_flag_stays(pair: Pair) -> Iterator[None]:
-    yield
-    for node in pair.nodes.values():
-        if node.powered():
-            node.exec(MAINTENANCE, "off")
 
 
 def switchover(pair: Pair, *words: str) -> playbook.Played:

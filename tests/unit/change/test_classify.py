@@ -11,7 +11,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.linuxha.firewall.plugins.module_utils._change import Running, classify, lines, older
-from ansible_collections.linuxha.firewall.plugins.module_utils._change.classify import instances, started_with
+from ansible_collections.linuxha.firewall.plugins.module_utils._change.classify import blocks, instances, started_with
 from ansible_collections.linuxha.firewall.plugins.module_utils._gateway import Answer
 from ansible_collections.linuxha.firewall.plugins.modules import service_change
 
@@ -37,6 +37,13 @@ vrrp_instance one {
 }
 """
 SECOND = CONF[CONF.index("vrrp_instance") :].replace("one", "two").replace("eth3", "eth4").replace(" 51", " 52")
+SCRIPT = """vrrp_script NAME {
+\tscript "/usr/local/bin/check NAME"
+\tinterval 1
+}
+"""
+ROUTER, PROXY = (SCRIPT.replace("NAME", name) for name in ("router", "proxy"))
+TRACKED = ROUTER + CONF.replace("\tgroup {", "\ttrack_script {\n\t\trouter\n\t}\n\tgroup {")
 VIP = CONF.replace("192.0.2.1/24 dev eth1\n", "192.0.2.1/24 dev eth1\n\t\t192.0.2.11/24 dev eth1\n")
 LIMITS = ["LimitRTPRIO=infinity", "LimitMEMLOCK=infinity"]
 ACTIVE = Running(True, LIMITS)
@@ -56,6 +63,18 @@ ACTIVE = Running(True, LIMITS)
         (ACTIVE, CONF, CONF.replace("one", "other"), "reload"),
         (ACTIVE, CONF, CONF + SECOND, "reload"),
         (ACTIVE, CONF + SECOND, CONF, "reload"),
+        # keepalived takes a new script for fine until it has run, and its first failure counts.
+        (ACTIVE, CONF, TRACKED, "check"),
+        (ACTIVE, TRACKED, TRACKED + PROXY, "check"),
+        (ACTIVE, CONF, TRACKED + SECOND, "check"),
+        (ACTIVE, TRACKED, CONF, "reload"),
+        # One that is known keeps its result.
+        (ACTIVE, TRACKED, TRACKED.replace("interval 1", "interval 2"), "reload"),
+        (ACTIVE, TRACKED, TRACKED, "nothing"),
+        (Running(False), CONF, TRACKED, "start"),
+        # What is felt more is said.
+        (ACTIVE, CONF, TRACKED.replace(" 51", " 53"), "rejoin"),
+        (Running(True, ["LimitRTPRIO=0", "LimitMEMLOCK=infinity"]), CONF, TRACKED, "restart"),
         # As long as one is heard, so is the group.
         (ACTIVE, CONF + SECOND, CONF.replace(" 51", " 53") + SECOND, "reload"),
         (ACTIVE, CONF, CONF.replace(" 51", " 53"), "rejoin"),
@@ -124,6 +143,12 @@ def test_instances_are_what_others_hear() -> None:
     assert instances(CONF) == {("interface eth3", "version 3", "virtual_router_id 51")}
     assert len(instances(CONF + SECOND)) == 2
     assert instances("") == set()
+
+
+def test_blocks_are_those_of_the_outermost_level() -> None:
+    assert list(blocks(TRACKED + PROXY, "vrrp_script")) == ["router", "proxy"]
+    assert blocks(TRACKED, "vrrp_sync_group")["edge"] == ["track_script {", "group {"]
+    assert blocks(CONF, "track_script") == {}
 
 
 def test_the_module_reads_the_process(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.linuxha.firewall.plugins.action import cluster_changes
 from ansible_collections.linuxha.firewall.plugins.module_utils._change.table import Row, rows, table, turns
+from tests.tools.sources import ROOT
 
 RELOAD = {"kind": "reload", "lines": ["+ 192.0.2.11/24 dev eth1"], "older": [], "changed": False}
+PING = "create primitive ping-out (ocf:pacemaker:ping)"
 RESTART = {"kind": "restart", "lines": [], "older": ["LimitRTPRIO: 0 -> infinity"], "changed": False}
 
 
@@ -26,6 +29,8 @@ RESTART = {"kind": "restart", "lines": [], "older": ["LimitRTPRIO: 0 -> infinity
         ({"rules": {"changed": True, "changes": ["a", "b", "c", "d"]}}, True, [("rules", "load", "a; b; c; 1 more")]),
         ({"keepalived": RELOAD}, True, [("keepalived", "reload", "+ 192.0.2.11/24 dev eth1")]),
         ({"keepalived": {**RELOAD, "kind": "nothing"}}, True, []),
+        ({"keepalived": {**RELOAD, "kind": "check"}}, True, [
+            ("keepalived", "reload, new check", "+ 192.0.2.11/24 dev eth1")]),
         ({"keepalived": {**RELOAD, "kind": "start"}}, True, [("keepalived", "start", "")]),
         ({"keepalived": RESTART}, False, [("keepalived", "restart", "LimitRTPRIO: 0 -> infinity")]),
         ({"keepalived": RESTART}, True, [("keepalived", "switchover, then restart", "LimitRTPRIO: 0 -> infinity")]),
@@ -36,18 +41,41 @@ RESTART = {"kind": "restart", "lines": [], "older": ["LimitRTPRIO: 0 -> infinity
             ("takeover worker", "aside", "takeover.json")]),
         ({"takeover": {"its programs": {"changed": True, "results": []}, "takeover.json": {"skipped": True}}}, True, [
             ("takeover worker", "aside", "its programs")]),
+        ({"journal": {"its programs": {"changed": False}, "journal.json": {"changed": True}}}, True, [
+            ("failover journal", "aside", "journal.json")]),
+        ({"journal": {"its programs": {"skipped": True}}}, True, []),
         ({"corosync": {"needs": "nothing", "changes": []}}, True, []),
         ({"corosync": {"needs": "reload", "changes": ["totem.token: 1 -> 2"]}}, True, [
             ("corosync", "reload", "totem.token: 1 -> 2")]),
         ({"corosync": {"needs": "restart", "changes": ["a", "b"], "restart_keys": ["totem.transport"]}}, False, [
             ("corosync", "switchover, then restart", "totem.transport")]),
         ({"cib": {"changed": True, "changes": ["update x"], "effects": []}}, True, [("cib", "live", "update x")]),
+        ({"cib": {"changed": True, "changes": [PING], "effects": []}}, True, [("cib", "live, new check", PING)]),
+        ({"cib": {"changed": True, "changes": [PING.replace("create", "delete")], "effects": []}}, True, [
+            ("cib", "live", PING.replace("create", "delete"))]),
+        ({"cib": {"changed": True, "changes": [PING], "effects": ["stop x (fw1)"]}}, True, [
+            ("cib", "allowed: stop x (fw1)", PING)]),
         ({"cib": {"changed": True, "changes": ["update x"], "effects": ["restart x (fw1)"]}}, True, [
             ("cib", "allowed: restart x (fw1)", "update x")]),
     ],
 )  # fmt: skip
 def test_rows(found: dict[str, Any], serves: bool, wanted: list[tuple[str, str, str]]) -> None:
     assert [(row.daemon, row.kind, row.why) for row in rows("fw1", found, serves)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("daemon", "registered"),
+    [("takeover worker", cluster_changes.TAKEOVER), ("failover journal", cluster_changes.JOURNAL)],
+)
+def test_whatever_restarts_a_daemon_beside_the_traffic_is_told(daemon: str, registered: dict[str, str]) -> None:
+    tasks = [
+        task
+        for path in sorted((ROOT / "roles/takeover/tasks").glob("*.yml"))
+        for task in yaml.safe_load(path.read_text(encoding="utf-8"))
+        if f"Restart the {daemon}" in task.get("notify", [])
+    ]
+    assert len(tasks) > 2
+    assert {task.get("register") for task in tasks} == set(registered.values())
 
 
 def test_those_that_serve_are_last() -> None:

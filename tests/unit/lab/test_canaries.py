@@ -81,3 +81,17 @@ def test_the_watch_sees_arguments_and_environments_also_of_what_it_looks_for_lat
     assert {line.partition(":")[0] for line in watch.found(WANTED)} == {"test in cmdline"}
     backwards = watch.found({"backwards": canaries.forms(CANARY[::-1])})
     assert {line.partition(":")[0] for line in backwards} == {"backwards in environ"}
+
+
+def test_the_watch_sees_files_that_are_there_for_a_moment(tmp_path: Path) -> None:
+    watch = canaries.Watch([tmp_path, tmp_path / "away"])
+    watch.start()
+    try:
+        file = tmp_path / "sub" / "module.py"
+        file.parent.mkdir()
+        file.write_text(CANARY)
+        time.sleep(0.5)
+        file.unlink()
+    finally:
+        watch.stop()
+    assert {line.partition(":")[0] for line in watch.found(WANTED)} == {"test in module.py"}

@@ -57,13 +57,15 @@ def daemons() -> dict[str, set[str]]:
 
 
 def changed_units() -> Iterator[tuple[Path, str]]:
-    """Handlers, and each daemon whose drop-in the same role installs."""
+    """Handlers, and each daemon whose unit or drop-in the same role installs."""
     for path in source_files("roles/*/templates/*-drop-in.conf.j2"):
         name = path.name.removesuffix("-drop-in.conf.j2")
         yield path.parents[1] / "handlers" / "main.yml", f"{name}.service"
+    for role, name, _text in units():
+        yield ROOT / "roles" / role / "handlers" / "main.yml", name
 
 
-def test_a_handler_that_may_start_a_daemon_knows_its_drop_in() -> None:
+def test_a_handler_that_may_start_a_daemon_knows_its_unit() -> None:
     """On a first deployment the handlers run before the task that starts the daemon."""
     found = set()
     for path, unit in changed_units():
@@ -72,7 +74,7 @@ def test_a_handler_that_may_start_a_daemon_knows_its_drop_in() -> None:
             if given.get("name") == unit and given.get("state") in ("started", "reloaded", "restarted"):
                 found.add(unit)
                 assert given.get("daemon_reload") is True, handler["name"]
-    assert {"keepalived.service", "conntrackd.service"} <= found
+    assert {"keepalived.service", "conntrackd.service", "linuxha-conntrackd-watch.service"} <= found
 
 
 def test_the_daemons_are_known() -> None:

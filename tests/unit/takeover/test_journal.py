@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -276,10 +277,61 @@ def test_the_command(config: dict[str, Any], tmp_path: Path, capsys: pytest.Capt
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [entry(1), entry(2)]
     assert show.main(["linuxha-journal", "release", "--config", str(path)]) == 1
     assert "linuxha-journal" in capsys.readouterr().err
-    fd = journal.takeover.open_fifo(config["fifo"])
-    assert show.main(["linuxha-journal", "release", "--config", str(path)]) == 0
-    assert json.loads(os.read(fd, 1000))["order"] == "release"
-    os.close(fd)
+
+
+@pytest.fixture
+def released(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Callable[[], None]], tuple[int, str, str]]:
+    """The command, while the service does something: exit status and what was printed."""
+
+    def run(serve: Callable[[], None]) -> tuple[int, str, str]:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(config))
+        monkeypatch.setattr(show, "ANSWER_S", 0.3)
+        monkeypatch.setattr(show.time, "sleep", lambda seconds: serve())
+        code = show.main(["linuxha-journal", "release", "--config", str(path)])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_release_is_over_when_the_service_says_so(config: dict[str, Any], released: Any) -> None:
+    service = journal.Journal(config)
+    service.start()
+    held = journal.damping.Damping(level="held", since=time.time(), until=time.time() + 60)
+    service.damping = held
+    service.hold_back()
+    code, out, err = released(service.read)
+    assert (code, out.splitlines()[-1], err) == (0, "fw1 takes part as usual", "")
+    assert document(config)["level"] == "free"
+    # The same for a node that nobody holds.
+    assert released(service.read)[0] == 0
+    # It was held again by what waited in the same FIFO.
+    service.damping = held
+
+    def flaps() -> None:
+        service.hold_back()
+
+    code, _out, err = released(flaps)
+    assert code == 1
+    assert "fw1 is held again" in err
+    os.close(service.fd)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_service_that_does_not_answer_is_told(config: dict[str, Any], released: Any) -> None:
+    service = journal.Journal(config)
+    service.start()
+    code, _out, err = released(lambda: None)
+    assert code == 1
+    assert "fw1 does not answer, and may still be held back" in err
+    assert json.loads(os.read(service.fd, 1000))["order"] == "release"
+    code, _out, err = released(lambda: Path(config["damping_file"]).unlink(missing_ok=True))
+    assert code == 1 and "does not answer" in err
+    os.close(service.fd)
 
 
 def test_a_node_that_waits_for_its_states_is_written_down(config: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ def judged(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any], host: str =
     monkeypatch.setattr(cluster_verify.time, "sleep", slept.append)
     monkeypatch.setattr(cluster_verify.ActionBase, "run", lambda self, tmp, task_vars: {})
     action = cluster_verify.ActionModule.__new__(cluster_verify.ActionModule)
-    given = {"answers": "firewall_node_info", "attempts_left": 0, "delay": 1.5, **args}
+    given = {"answers": "firewall_node_info", "without": [], "attempts_left": 0, "delay": 1.5, **args}
     monkeypatch.setattr(action, "validate_argument_spec", lambda spec: (None, given), raising=False)
     hostvars = {
         name: {"firewall_plan": {**PLAN, "node": name}, "firewall_node_info": answer}
@@ -52,6 +52,16 @@ def test_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "owner fw1" in result["printed"]
     assert "nothing to report" in result["printed"]
     assert result["changed"] is False
+
+
+def test_a_node_that_is_known_to_be_dead_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it would have spoken: the first of those that are left does."""
+    nodes = {"fw1": None, "fw2": node(True)}
+    assert "no answer from the node" in judged(monkeypatch, answers(nodes), host="fw2")["msg"]
+    result = judged(monkeypatch, answers(nodes), host="fw2", without=["fw1"])
+    assert not result["failed"], result["msg"]
+    assert "owner fw2" in result["printed"]
+    assert "fw1" not in result["printed"]
 
 
 def test_one_node_speaks(monkeypatch: pytest.MonkeyPatch) -> None:

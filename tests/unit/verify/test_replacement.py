@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,11 +124,53 @@ def test_a_node_of_no_cluster_and_the_last_of_one() -> None:
     assert "no other node is left" in " ".join(map(str, found))
 
 
+def of_three(absent: Sequence[str] = (), **nodes: Nodes | None) -> list[str]:
+    """One node serves, the second is a machine, and the third is dead as well."""
+    given = {**half_dead(), "fw3": None, **nodes}
+    reports = [Report(each, info, "" if info else "timed out") for each, info in given.items()]
+    wanted = replace(expected(), nodes=["fw1", "fw2", "fw3"])
+    return [str(finding) for finding in refusals(wanted, reports, "fw2", INTERFACES, absent)]
+
+
+def test_two_dead_nodes_do_not_keep_each_other_from_being_replaced() -> None:
+    (one,) = of_three()
+    assert "edge/fw3: no answer from the node: timed out" in one
+    assert "-e firewall_replace_absent=fw3" in one
+    assert of_three(["fw3"]) == []
+    # The rest has to be whole all the same.
+    ill = half_dead()["fw1"]
+    ill["rules"]["status"]["state"] = "failed"
+    assert "the rules are failed" in " ".join(of_three(["fw3"], fw1=ill))
+    assert "no other node is left" in " ".join(of_three(["fw1", "fw3"], fw1=None))
+
+
+@pytest.mark.parametrize(("absent", "words"), [
+    ("fw9", "edge/fw9: no such node in this cluster; expected: of the others (fw1, fw3) those that are dead"),
+    ("fw2", "edge/fw2: it is the machine"),
+    ("fw1", "edge/fw1: it answers"),
+])  # fmt: skip
+def test_only_a_silent_node_is_absent(absent: str, words: str) -> None:
+    assert words in " ".join(of_three(["fw3", absent]))
+
+
+@pytest.mark.parametrize(("seen", "words"), [
+    ({}, ""), ({"online": True}, "sees fw3 online"), ({"unclean": True}, "stonith_admin --confirm fw3"),
+])  # fmt: skip
+def test_an_absent_node_has_to_be_off_too(seen: dict[str, bool], words: str) -> None:
+    first = clustered(half_dead())["fw1"]
+    first["cluster"]["nodes"].append(member(name="fw3", **seen))
+    given = [Report("fw1", first), Report("fw2", bare()), Report("fw3", None, "timed out")]
+    wanted = replace(expected(manager="pacemaker"), nodes=["fw1", "fw2", "fw3"])
+    found = [str(item) for item in refusals(wanted, given, "fw2", INTERFACES, ["fw3"])]
+    assert bool(found) == bool(words), found
+    assert words in " ".join(found)
+
+
 def judged(monkeypatch: pytest.MonkeyPatch, nodes: dict[str, Nodes]) -> dict[str, Any]:
     """Runs the action with the parts of Ansible that it uses; the decision is the real one."""
     monkeypatch.setattr(cluster_replace.ActionBase, "run", lambda self, tmp, task_vars: {})
     action = cluster_replace.ActionModule.__new__(cluster_replace.ActionModule)
-    given = {"node": "fw2", "answers": "firewall_node_info"}
+    given = {"node": "fw2", "absent": [], "answers": "firewall_node_info"}
     monkeypatch.setattr(action, "validate_argument_spec", lambda spec: (None, given), raising=False)
     plan = {"cluster": "edge", "nodes": ["fw1", "fw2"], "vips": VIPS, "vip_groups": {"edge": VIPS}}
     hostvars = {
@@ -142,7 +185,7 @@ def judged(monkeypatch: pytest.MonkeyPatch, nodes: dict[str, Nodes]) -> dict[str
 
 def test_the_action_tells_who_holds_what_or_fails_with_every_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     fine = judged(monkeypatch, half_dead())
-    assert fine["held"] == {"fw1": VIPS, "fw2": []}
+    assert (fine["held"], fine["absent"]) == ({"fw1": VIPS, "fw2": []}, [])
     assert not fine.get("failed")
     nodes = half_dead()
     deployed(nodes)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,14 +147,89 @@ def test_with_preempt_a_move_away_does_not_last() -> None:
     assert decide(other, Wish(take="fw1"), ways).moves == (Move("edge", "fw2", "fw1"),)
 
 
-def test_where_the_preferred_node_is_away_a_move_lasts() -> None:
-    three = switchover.Expectation("edge", ["fw1", "fw2", "fw3"], VIPS, preempt=True)
-    ways = Ways({"edge": "fw1"}, {"fw1": 250, "fw2": 150, "fw3": 100})
-    nodes: Nodes = {"fw1": None, "fw2": node(True), "fw3": node(False)}
-    move = Move("edge", "fw2", "fw3")
-    assert switchover.plan(three, reports(nodes), Wish(drop="fw2"), ways).moves == (move,)
-    nodes["fw1"] = {**node(False), "maintenance": FLAG, "drained": True}
-    assert switchover.plan(three, reports(nodes), Wish(drop="fw2"), ways).moves == (move,)
+THREE = switchover.Expectation("edge", ["fw1", "fw2", "fw3"], VIPS, preempt=True)
+RANKED = Ways({"edge": "fw1"}, {"fw1": 250, "fw2": 150, "fw3": 100})
+HELD = {"moves": 5, "window_s": 600, "held": True, "since": None, "level": "held", "until": None}
+DAMPED = {**HELD, "held": False, "level": "damped"}
+
+
+def three(owner: str, **more: dict[str, Any]) -> Nodes:
+    """Three nodes of keepalived, with more about some of them."""
+    return {name: {**node(name == owner), **more.get(name, {})} for name in THREE.nodes}
+
+
+@pytest.mark.parametrize("away", [None, {**node(False), "maintenance": FLAG, "drained": True}])
+def test_where_the_preferred_node_is_away_a_move_lasts_on_the_best_that_is_left(away: Nodes | None) -> None:
+    nodes: Nodes = {**three("fw3"), "fw1": away}
+    assert switchover.plan(THREE, reports(nodes), Wish(drop="fw3"), RANKED).moves == (Move("edge", "fw3", "fw2"),)
+    nodes = {**three("fw2"), "fw1": away}
+    refused = switchover.plan(THREE, reports(nodes), Wish(drop="fw2"), RANKED)
+    assert refused.moves == ()
+    assert "it would go from fw3 to fw2 (priority 150) at once" in told(refused)
+    without = replace(THREE, preempt=False)
+    moves = switchover.plan(without, reports(nodes), Wish(drop="fw2"), replace(RANKED, preferred={})).moves
+    assert moves == (Move("edge", "fw2", "fw3"),)
+
+
+@pytest.mark.parametrize("damping", [HELD, DAMPED])
+class TestHeldBack:
+    """A node that damping holds back claims the least there is, whatever the plan says."""
+
+    # As maintenance and a rolling update do it: who gives way is kept away.
+    LEAVES = replace(RANKED, preferred={}, stays=False)
+
+    def test_another_one_is_found(self, damping: dict[str, Any]) -> None:
+        nodes = three("fw1", fw2={"damping": damping})
+        plan = switchover.plan(THREE, reports(nodes), Wish(drop="fw1"), self.LEAVES)
+        assert plan == Plan((Move("edge", "fw1", "fw3"),))
+
+    def test_it_would_be_passed_over(self, damping: dict[str, Any]) -> None:
+        nodes = three("fw1", fw2={"damping": damping})
+        for force in (False, True):
+            plan = switchover.plan(THREE, reports(nodes), Wish("fw2", "fw1", force=force), self.LEAVES)
+            assert plan.moves == ()
+            what = "edge/edge: with preempt it would go from fw2 to fw3 (priority 100) at once, since fw2 is held back"
+            assert what in told(plan)
+            assert "linuxha-journal release" in told(plan)
+
+    @pytest.mark.parametrize("third", [
+        {"maintenance": FLAG, "drained": True},
+        {"drained": True},
+        {"damping": HELD},
+        {"worker": {**node(False)["worker"], "instances": {"edge": {"state": "FAULT", "since": 1.0, "priority": 100}}}},
+    ])  # fmt: skip
+    def test_it_serves_where_nobody_else_takes_part(self, damping: dict[str, Any], third: dict[str, Any]) -> None:
+        nodes = three("fw1", fw2={"damping": damping}, fw3=third)
+        plan = switchover.plan(THREE, reports(nodes), Wish("fw2", "fw1"), self.LEAVES)
+        assert plan.moves == (Move("edge", "fw1", "fw2"),)
+
+    def test_who_claims_as_much_or_more_gives_way(self, damping: dict[str, Any]) -> None:
+        nodes = three("fw1", fw2={"damping": damping})
+        claims = switchover.advertised(THREE, nodes, RANKED.priorities)
+        assert claims == {"fw1": 250, "fw2": 1, "fw3": 100}
+        assert switchover.drained([Move("edge", "fw1", "fw2")], claims) == {"fw1", "fw3"}
+        nodes["fw3"]["worker"]["behind"] = True
+        claims = switchover.advertised(THREE, nodes, RANKED.priorities)
+        assert claims == {"fw1": 250, "fw2": 1, "fw3": 1}
+        assert switchover.drained([Move("edge", "fw1", "fw2")], claims) == {"fw1", "fw3"}
+
+    def test_without_preempt_there_is_nothing_to_give_up(self, damping: dict[str, Any]) -> None:
+        nodes = three("fw1", fw2={"damping": damping})
+        without = replace(THREE, preempt=False)
+        assert switchover.advertised(without, nodes, RANKED.priorities) == RANKED.priorities
+        assert switchover.plan(without, reports(nodes), Wish(take="fw2"), self.LEAVES).moves
+
+
+def test_a_pair_does_not_return_to_a_node_that_is_held_back() -> None:
+    """It would have the addresses for as long as the order lasts."""
+    nodes = {"fw1": {**node(False), "damping": HELD}, "fw2": node(True)}
+    ways = Ways({"edge": "fw1"}, RANKS.priorities)
+    assert "from fw1 to fw2 (priority 100) at once" in told(decide(nodes, Wish(take="fw1"), ways, preempt=True))
+    del nodes["fw1"]["damping"]
+    assert decide(nodes, Wish(take="fw1"), ways, preempt=True).moves == (Move("edge", "fw2", "fw1"),)
+    # Who waits for states does so no more when it serves.
+    nodes["fw1"]["worker"] = {**nodes["fw1"]["worker"], "behind": True, "states": "resyncing"}
+    assert decide(nodes, Wish(take="fw1", force=True), ways, preempt=True).moves == (Move("edge", "fw2", "fw1"),)
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))
@@ -248,6 +324,41 @@ class TestPacemaker:
         assert part in told(plan)
         # Without a name another node is found.
         assert self.decide(self.nodes(**change), Wish(drop="fw1")).moves == (Move("office", "fw1", "fw2"),)
+
+    @pytest.mark.parametrize("name", ["fw1", "fw2", "fw3"])
+    @pytest.mark.parametrize(("change", "part"), [
+        ({"unsettled": ["resource vips-shop is starting"]}, "edge/pacemaker: resource vips-shop is starting. Wait"),
+        ({"unsettled": ["no designated controller has been elected"], "dc": ""}, "no designated controller"),
+        ({"dc": "fw9"}, "edge/pacemaker: the nodes follow different controllers: fw1, fw9. They do not see each other"),
+    ])  # fmt: skip
+    def test_nothing_is_ordered_while_the_cluster_is_busy(self, name: str, change: dict[str, Any], part: str) -> None:
+        """Whoever sees it, whatever is moved to whom, and with force: it costs more than connections."""
+        nodes = self.nodes()
+        nodes[name]["cluster"].update(change)
+        for wish in (Wish(drop="fw1"), Wish(take="fw3", group="office"), Wish(take="fw3", group="shop", force=True)):
+            plan = self.decide(nodes, wish)
+            assert plan.moves == ()
+            assert part in told(plan)
+        # Where it is already nothing is ordered, so nothing is refused.
+        assert self.decide(nodes, Wish(take="fw1", group="office")) == Plan()
+
+    def test_a_takeover_needs_no_settled_cluster(self) -> None:
+        nodes = self.nodes()
+        nodes["fw1"]["cluster"]["unsettled"] = ["resource vips-shop is starting"]
+        expectation = switchover.Expectation("edge", list(nodes), VIPS, manager="pacemaker", groups=self.GROUPS)
+        given = reports(nodes)
+        assert all(found.able for found in takeovers(expectation, given, judge(expectation, given)).values())
+
+    def test_a_move_is_over_when_the_cluster_has_settled(self) -> None:
+        """The next order would be refused until then."""
+        nodes = self.nodes()
+        expectation = switchover.Expectation("edge", list(nodes), VIPS, manager="pacemaker", groups=self.GROUPS)
+        done = [Move("office", "fw3", "fw1")]
+        assert switchover.settled(expectation, reports(nodes), done, forced=False) == []
+        nodes["fw3"]["cluster"]["unsettled"] = ["resource states is demoting"]
+        assert switchover.settled(expectation, reports(nodes), done, forced=False) == [
+            "edge/pacemaker: resource states is demoting"
+        ]
 
     def test_a_third_node_that_is_down_is_no_reason(self) -> None:
         nodes = {**self.nodes(fw2={"online": False})}
@@ -384,3 +495,11 @@ def test_back_orders_only_what_has_not_come_back_by_itself(monkeypatch: pytest.M
     assert result["moves"] == [{"group": "edge", "source": "fw2", "target": "fw1"}]
     # The node with the higher priority takes over by itself, the other one has to give way.
     assert result["drain"]
+
+
+def test_a_node_that_does_not_answer_is_not_told_to_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That would end the run in the middle of it."""
+    moves = [{"group": "edge", "source": "fw1", "target": "fw2"}]
+    back = act(monkeypatch, {"fw1": node(False), "fw2": None}, "fw2", step="back", moves=moves)
+    assert back["moves"] == [{"group": "edge", "source": "fw2", "target": "fw1"}]
+    assert not back["drain"]

@@ -156,6 +156,15 @@ def kinds(said: str) -> set[tuple[str, str, str]]:
     return {(match[1], match[2], match[3]) for match in takewhile(bool, found) if match}
 
 
-def restart(unit: str) -> Callable[[NodeHost], object]:
-    """As in a run of site, it comes a while after the beginning: the owner before it has been asked for then, too."""
-    return lambda node: node.exec("sh", "-c", 'sleep 0.3 && systemctl restart "$1"', "sh", unit)
+def restarting_is_noticed(live: Changing, unit: str) -> None:
+    """The control: what the roles do not do moves the addresses, and the instruments of these tests see it."""
+    before, active = live.moves(), live.pair.active().name
+
+    def restart(node: NodeHost) -> None:
+        # As in a run of site, it comes a while after the beginning: the owner before it has been asked for then, too.
+        node.exec("sh", "-c", 'sleep 0.3 && systemctl restart "$1"', "sh", unit)
+
+    (measured,) = live.observe(fault("restart", restart, moves=True))
+    assert measured.owners.changes > 0
+    assert live.pair.wait_steady().name != active
+    assert live.moves() != before

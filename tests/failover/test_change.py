@@ -10,7 +10,7 @@ import pytest
 
 from lab import playbook
 from lab.hosts import NodeHost
-from tests.failover.changing import DMZ_VIPS, VIPS, Changing, kinds, last_owners, restart
+from tests.failover.changing import DMZ_VIPS, VIPS, Changing, kinds, last_owners, restarting_is_noticed
 from tests.failover.live import fault
 
 pytestmark = pytest.mark.full
@@ -31,12 +31,7 @@ def test_a_network_comes_and_goes(live: Changing) -> None:
 
 
 def test_a_restart_instead_of_a_reload_is_noticed(live: Changing) -> None:
-    """The control: what the roles do not do moves the addresses, and the instruments of this file see it."""
-    before, active = live.moves(), live.pair.active().name
-    (measured,) = live.observe(fault("restart", restart("keepalived"), moves=True))
-    assert measured.owners.changes > 0
-    assert live.pair.wait_steady().name != active
-    assert live.moves() != before
+    restarting_is_noticed(live, "keepalived")
 
 
 DROP_IN = "/etc/systemd/system/keepalived.service.d/linuxha.conf"

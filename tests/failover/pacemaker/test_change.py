@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.failover.changing import DMZ_VIPS, VIPS, Changing, kinds, last_owners
-from tests.failover.live import fault
+from tests.failover.changing import DMZ_VIPS, VIPS, Changing, kinds, last_owners, restarting_is_noticed
 
 pytestmark = pytest.mark.full
 
@@ -31,11 +30,4 @@ def test_a_rule_comes_and_goes(live: Changing) -> None:
 
 
 def test_a_restart_instead_of_a_reload_is_noticed(live: Changing) -> None:
-    """The control: addresses that are taken away and added again lose packets, and the instruments see it."""
-    (group,) = live.pair.groups
-
-    def again(node: object) -> None:
-        live.pair.active().exec("crm_resource", "--restart", "--resource", f"vips-{group}")
-
-    (measured,) = live.observe(fault("restart", again))
-    assert measured.blackout.lost_packets > 0
+    restarting_is_noticed(live, "pacemaker")

@@ -283,6 +283,18 @@ def test_a_rival_that_a_third_node_has_settled_is_none() -> None:
     assert decision.kind == TAKE and decision.version == both and decision.state != CONFLICT
 
 
+@pytest.mark.parametrize("text", ["same", ""])
+def test_what_had_no_answer_is_asked_again_after_the_other_peers(text: str) -> None:
+    """Two peers made the same of it: one does not follow what is here, the other does, and is asked later."""
+    rules = replace(RULES, policy="refuse", delete=True)
+    first, second = version(text, "b", b=1), version(text, "c", a=2, c=1)
+    decision = decide(rules, version("mine", a=2), False, {"b": first, "c": second}, CLOCKS)
+    assert decision.kind == TAKE and decision.version is not None and decision.version.sha256 == text
+    assert decision.version.vector == {"a": 2, "b": 1, "c": 1} and decision.state != CONFLICT
+    again = decide(rules, decision.version, False, {"b": first, "c": second}, CLOCKS)
+    assert again.kind == KEEP and again.version == decision.version
+
+
 def test_an_edit_in_a_conflict_comes_after_both() -> None:
     state = State({PATH: version("mine", a=2)}, rivals={PATH: {"b": 7}}, entries={PATH})
     edited = observe(state, Found({PATH: version("new")}), {PATH: PATH}, set(), "a", 5 * SECOND).files[PATH]

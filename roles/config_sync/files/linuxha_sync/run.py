@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import decide, status, versions
 from .checks import Actions, Checker, Failures, split
@@ -130,8 +130,10 @@ class Run:
             entry = self.settings.entry(path)
             if entry is not None:
                 entries[path] = entry.path
-                # A directory that is not there was not emptied file by file: it is not mounted, or it is new.
-                if entry.path in scan.absent and entry.delete and not state.files[path].deleted:
+                # A directory that is not there was not emptied file by file: it is not mounted, or it is new. Nor was
+                # one that cannot be read, or in whose place something else stands.
+                gone = entry.path in scan.absent or not scan.problems.keys().isdisjoint(above(path))
+                if gone and entry.delete and not state.files[path].deleted:
                     unknown.add(path)
         deletes = {entry.path for entry in self.settings.entries if entry.delete}
         found = Found(scan.files, unknown)
@@ -386,6 +388,13 @@ class Run:
                 self.report.problems.append(f"{item.path}: what was replaced is still beside it: {error}")
         actions.drop([name for name in fresh if name not in self.touched])
         return State(files, missing, state.rivals, state.entries)
+
+
+def above(path: str) -> Iterator[str]:
+    """The directories of a path."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def published(state: State) -> Dict[str, Version]:

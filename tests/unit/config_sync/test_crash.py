@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,13 @@ class Counter:
         self.count += 1
         if self.count == self.at and self.act is not None:
             self.act(what, where)
+
+
+def position(seen: Sequence[str], step: str) -> int:
+    """Where the first of these steps is; each is what and where."""
+    found = [number for number, text in enumerate(seen) if re.fullmatch(step, text)]
+    assert found, f"{step}: {seen}"
+    return found[0]
 
 
 def whole(node: Node) -> None:

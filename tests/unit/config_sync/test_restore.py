@@ -28,8 +28,8 @@ def cluster(tmp_path: Path) -> Cluster:
     """Node a has taken "new" from b, and keeps "old"; OTHER is on both, GONE is missing on both."""
     action = ["/bin/sh", "-c", f"echo ran >>{tmp_path}/log"]
     made = Cluster(tmp_path, entries=[{**ENTRIES[0], "action": action}, ENTRIES[1]])
-    for path in (FILE, OTHER, GONE):
-        made["a"].write(path, "old", mtime=1_000_000_000)
+    for path, text in {FILE: "old", OTHER: "other", GONE: "gone"}.items():
+        made["a"].write(path, text, mtime=1_000_000_000)
     made.round(2)
     made["b"].write(FILE, "new")
     made.round(2)
@@ -73,7 +73,14 @@ def test_it_is_an_edit_of_this_node(cluster: Cluster) -> None:
     node.run()
     assert (cluster.map.parent / "log").read_text() == "ran\n"
     cluster.round(2)
-    assert cluster.contents(FILE) == ["old", "old"] and cluster.contents(OTHER) == ["old", "old"]
+    assert cluster.contents(FILE) == ["old", "old"] and cluster.contents(OTHER) == ["other", "other"]
+
+
+def test_the_command_goes_back_and_tells_the_peers(cluster: Cluster) -> None:
+    node = cluster["a"]
+    assert program.go_back(node.layout, FILE, old(node), cluster.shell) == 0
+    assert node.read(FILE) == "old" and list(cluster["b"].layout.told.iterdir())
+    assert cluster["b"].run() == 0 and cluster["b"].read(FILE) == "old"
 
 
 def test_its_steps_are_those_of_a_run(cluster: Cluster) -> None:
@@ -136,7 +143,8 @@ def test_it_settles_a_conflict(cluster: Cluster, choice: str) -> None:
 )
 def test_what_may_not_lie_there_any_more_stays_out(cluster: Cluster, more: dict[str, Any], reason: str) -> None:
     node, identity = cluster["a"], old(cluster["a"])
-    if "check" not in more:  # the file that is there has to be a good one
+    if "check" not in more:  # else it is the file that is there which is refused
+        cluster.connect()
         node.path(FILE).unlink()
         node.run()
     before = node.read(FILE)

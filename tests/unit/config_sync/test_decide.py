@@ -323,6 +323,15 @@ def test_of_two_versions_of_the_primary_the_one_it_counted_later_wins() -> None:
         assert decision.version is not None and decision.version.sha256 == "late"
 
 
+def test_what_others_than_the_primary_made_waits_for_it() -> None:
+    rules = replace(RULES, node="b", policy="primary")
+    mine, theirs = version("mine", "b", a=1, b=1), version("theirs", "c", a=1, c=1)
+    decision = decide(rules, mine, False, {"c": theirs}, CLOCKS)
+    assert decision.kind == KEEP and decision.state == CONFLICT and "waits for a" in decision.reason
+    chosen = decide(replace(rules, node="a"), mine, False, {"c": theirs}, CLOCKS).version
+    assert chosen is not None and versions.compare(chosen.vector, {"a": 1, "b": 1, "c": 1}) == versions.AFTER
+
+
 @pytest.mark.parametrize("policy", ["newest", "primary", "refuse"])
 def test_two_nodes_choose_the_same_of_equal_contents(policy: str) -> None:
     """Else each would go on telling the other about its own."""
@@ -340,10 +349,20 @@ def test_nothing_is_counted_for_the_first_time_in_a_conflict() -> None:
     assert decision.state == CONFLICT and decision.version is not None and not decision.version.vector
 
 
+def test_a_choice_between_files_that_nobody_has_counted_is_the_first_count() -> None:
+    decision = decide(RULES, version("mine"), False, {"b": version("theirs", "b", 20)}, CLOCKS)
+    assert decision.version == version("theirs", "b", 20, a=1_000)
+
+
 def test_only_who_has_it_is_asked_for_it() -> None:
     new = version("new", "b", a=2, b=1)
     decision = decide(RULES, version("old", a=2), False, {"b": new, "c": version("old", a=2), "d": new}, CLOCKS)
     assert decision.kind == TAKE and decision.sources == ("b", "d")
+
+
+def test_a_deletion_counts_no_more_where_it_is_not_declared_any_more() -> None:
+    decision = decide(RULES, version("", a=2), False, {"b": version("x", "b", a=1)}, CLOCKS)
+    assert decision.kind == TAKE and decision.version is not None and decision.version.sha256 == "x"
 
 
 def test_a_deletion_of_what_is_not_here_is_only_recorded() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from linuxha_sync import checks, scan
+from linuxha_sync import checks
 from linuxha_sync.layout import SyncError
 from linuxha_sync.manifest import as_json
 from linuxha_sync.settings import DRAFT
@@ -51,7 +51,7 @@ def test_a_directory_that_cannot_be_read_deletes_nothing(tmp_path: Path, monkeyp
         return real(path, *arguments, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scan.os, "open", broken)
+        patch.setattr(os, "open", broken)
         assert cluster["b"].run() == 0
     assert "Input/output" in cluster["b"].status()["files"][f"{FOLDER}/sub"]["reason"]
     assert cluster["a"].run() == 0
@@ -388,6 +388,6 @@ def test_a_file_that_changes_while_it_is_read_is_not_published(tmp_path: Path, m
 
     before = node.manifest()
     with monkeypatch.context() as patch:
-        patch.setattr(scan.os, "open", written)
+        patch.setattr(os, "open", written)
         node.run()
     assert "changes while it is read" in node.status()["files"][FILE]["reason"] and node.manifest() == before

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from linuxha_sync import main as program
 from linuxha_sync import restore
-from linuxha_sync.layout import Step, SyncError, locked, no_step
+from linuxha_sync.layout import Layout, Step, SyncError, locked, no_step
 from linuxha_sync.store import Store
 from linuxha_sync.versions import AFTER, compare
 
@@ -211,7 +211,7 @@ def test_nothing_happens_while_a_run_goes_on(
     layout = cluster["a"].layout
     before = cluster["a"].everything()
     monkeypatch.setattr(program, "LOCK_WAIT_S", 0.1)
-    monkeypatch.setattr(program.Layout, "here", lambda: layout)
+    monkeypatch.setattr(Layout, "here", lambda: layout)
     with locked(layout, 0):
         assert program.main(command) == 1
     assert "another run" in capsys.readouterr().err and cluster["a"].everything() == before

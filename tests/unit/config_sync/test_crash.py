@@ -249,6 +249,7 @@ def test_a_file_that_was_edited_since_the_scan_is_not_replaced(tmp_path: Path) -
 
     assert cluster["b"].run(edit) == 0
     assert cluster["b"].read(FILE) == "mine\n" and cluster["b"].state(FILE) == "conflict"
+    assert not list(Path(cluster["b"].layout.root).rglob(".linuxha-sync-*"))
     assert cluster["b"].read(FIRST) == LATER[FIRST]
 
 

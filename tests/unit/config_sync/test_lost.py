@@ -174,6 +174,34 @@ def test_objects_go_when_nobody_has_named_them_for_a_while(tmp_path: Path) -> No
     assert used.exists() and young.exists() and not old.exists()
 
 
+def test_what_comes_with_a_directory_that_was_not_there_has_no_history(tmp_path: Path) -> None:
+    """A package makes it after the first run; else its files would be edits, and win against those of the cluster."""
+    node = Cluster(tmp_path, links=[])["a"]
+    node.run()
+    node.write(f"{FOLDER}/x", "of the distribution")
+    node.run()
+    assert node.manifest()[f"{FOLDER}/x"]["vector"] == {}
+    node.write(f"{FOLDER}/y", "of the administrator")
+    node.run()
+    assert set(node.manifest()[f"{FOLDER}/y"]["vector"]) == {"a"}
+
+
+def test_an_edit_in_a_conflict_of_three_ends_it(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "abc", conflict="refuse")
+    cluster["a"].write(FILE, "common")
+    cluster.round(3)
+    for name in "abc":
+        cluster.connect()
+        cluster[name].write(FILE, f"from {name}")
+        cluster[name].run()
+    cluster.connect(*"abc")
+    cluster.round()
+    assert [node.state(FILE) for node in cluster.nodes.values()] == ["conflict"] * 3
+    cluster["a"].write(FILE, "chosen")
+    cluster.round(2)
+    assert cluster.contents(FILE) == ["chosen"] * 3
+
+
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
@@ -391,3 +419,30 @@ def test_a_file_that_changes_while_it_is_read_is_not_published(tmp_path: Path, m
         patch.setattr(os, "open", written)
         node.run()
     assert "changes while it is read" in node.status()["files"][FILE]["reason"] and node.manifest() == before
+
+
+def test_an_action_that_was_cut_off_is_made_up_for_whatever_starts_the_next_run(tmp_path: Path) -> None:
+    """Only one that has failed waits for the timer; this one has succeeded the last time."""
+    log = tmp_path / "log"
+    cluster = Cluster(tmp_path, entries=one(action=["/bin/sh", "-c", f"echo ran >>{log}"]))
+    for text in ("1", "2"):
+        cluster["a"].write(FILE, text)
+        cluster["a"].run()
+        if text == "1":
+            cluster["b"].run()
+    killed_at(cluster["b"], "settle")
+    assert log.read_text() == "ran\n"
+    cluster["b"].run(patient=True)
+    assert log.read_text() == "ran\nran\n" and cluster["b"].status()["in_step"]
+
+
+def test_what_one_peer_does_not_have_any_more_comes_from_the_next(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, "abc")
+    cluster.connect("a", "b")
+    cluster["a"].write(FILE, "x")
+    cluster["a"].run()
+    cluster["b"].run()
+    (cluster["a"].layout.objects / cluster["a"].manifest()[FILE]["sha256"]).unlink()
+    cluster.connect("a", "b", "c")
+    cluster["c"].run()
+    assert cluster["c"].read(FILE) == "x"

@@ -39,23 +39,42 @@ def one(**more: Any) -> list[dict[str, Any]]:
 # --- deletions -------------------------------------------------------------------------------------------------------
 
 
-def test_a_directory_that_cannot_be_read_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["sub", "x"])
+def test_what_cannot_be_read_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     cluster = Cluster(tmp_path, entries=folder(delete=True))
     cluster["a"].write(BELOW, "x")
     cluster.round(2)
+    cluster["b"].path(BELOW).chmod(0o600)  # it is read anew
     real = os.open
 
     def broken(path: Any, *arguments: Any, **more: Any) -> int:
-        if path == "sub":
+        if path == name:
             raise OSError(errno.EIO, "Input/output error")
         return real(path, *arguments, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", broken)
         assert cluster["b"].run() == 0
-    assert "Input/output" in cluster["b"].status()["files"][f"{FOLDER}/sub"]["reason"]
+    refused = {path: item["reason"] for path, item in cluster["b"].status()["files"].items() if item["reason"]}
+    assert [path.endswith(f"/{name}") and "Input/output" in reason for path, reason in refused.items()] == [True]
     assert cluster["a"].run() == 0
     assert cluster.contents(BELOW) == ["x", "x"] and not cluster["a"].history(BELOW)
+
+
+def test_a_file_whose_directory_is_not_there_was_not_deleted(tmp_path: Path) -> None:
+    path = "/etc/app/one.conf"
+    cluster = Cluster(tmp_path, entries=one(path=path, delete=True))
+    for node in cluster.nodes.values():
+        node.path("/etc/app").mkdir()
+    cluster["a"].write(path, "x")
+    cluster.round(2)
+    cluster["b"].path("/etc/app").rename(tmp_path / "away")
+    cluster["b"].run()
+    cluster["a"].run()
+    assert cluster["a"].read(path) == "x"
+    (tmp_path / "away").rename(cluster["b"].path("/etc/app"))
+    cluster.round(2)
+    assert cluster.contents(path) == ["x", "x"]
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
@@ -136,7 +155,7 @@ def test_only_what_is_old_is_forgotten(tmp_path: Path) -> None:
     """Also after the clock was set back: the mark of the last time then is one of the future."""
     cluster = Cluster(tmp_path, entries=folder(delete=True))
     node, old = cluster["a"], time.time() - 40 * 86400
-    for path in ("x", "gone"):
+    for path in ("x", "gone", "unchanged"):
         cluster["b"].write(f"{FOLDER}/{path}", "1", mtime=old)
     cluster.round(2)
     for text in ("2", "3"):
@@ -150,14 +169,13 @@ def test_only_what_is_old_is_forgotten(tmp_path: Path) -> None:
     shelf = node.store().shelf(f"{FOLDER}/x")
     first = shelf / f"{node.history(f'{FOLDER}/x')[-1]['id']}.json"
     first.write_text(first.read_text().replace('"replaced": "2', '"replaced": "1'))
+    before = node.manifest()
     late = time.time() + 90 * 86400
     os.utime(node.layout.run / "pruned", (late, late))
     node.run()
     assert len(node.history(f"{FOLDER}/x")) == 1 and len(list(shelf.iterdir())) == 2
-    assert {path: bool(item["sha256"]) for path, item in node.manifest().items()} == {
-        f"{FOLDER}/x": True,
-        f"{FOLDER}/gone": False,
-    }
+    assert node.manifest() == before and set(before) == {f"{FOLDER}/{name}" for name in ("x", "gone", "unchanged")}
+    assert not before[f"{FOLDER}/gone"]["sha256"]
 
 
 def test_objects_go_when_nobody_has_named_them_for_a_while(tmp_path: Path) -> None:

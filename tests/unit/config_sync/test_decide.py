@@ -350,8 +350,9 @@ def test_nothing_is_counted_for_the_first_time_in_a_conflict() -> None:
 
 
 def test_a_choice_between_files_that_nobody_has_counted_is_the_first_count() -> None:
-    decision = decide(RULES, version("mine"), False, {"b": version("theirs", "b", 20)}, CLOCKS)
-    assert decision.version == version("theirs", "b", 20, a=1_000)
+    theirs, clocks = version("theirs", "a", 20), {"a": Clock(0.0, 0.0)}
+    decision = decide(replace(RULES, node="b"), version("mine", "b"), False, {"a": theirs}, clocks)
+    assert decision.version == replace(theirs, vector={"b": 1_000})
 
 
 def test_only_who_has_it_is_asked_for_it() -> None:

@@ -24,7 +24,7 @@ from linuxha_sync import gate, restore
 from linuxha_sync import main as program
 from linuxha_sync.fetch import Listener, PeerError, Peers
 from linuxha_sync.layout import Layout, Step, locked, no_step
-from linuxha_sync.run import Run, Watch, unwatched
+from linuxha_sync.run import Run
 from linuxha_sync.settings import Settings, parse
 from linuxha_sync.status import merged
 from linuxha_sync.store import Store
@@ -111,14 +111,14 @@ class Node:
         target = self.path(path)
         return target.read_text() if target.exists() else None
 
-    def run(self, step: Step = no_step, patient: bool = False, watch: Watch = unwatched) -> int:
+    def run(self, step: Step = no_step, patient: bool = False) -> int:
         if self.cluster.real:
             return program.run(self.layout, "test", self.cluster.shell, step)
         settings = program.read_settings(self.layout)
         store = Store(self.layout, settings, step)
         with locked(self.layout, 1):
             near = Near(settings, store, self.cluster)
-            return Run(settings, store, near, patient=patient, watch=watch).whole("test")
+            return Run(settings, store, near, patient=patient).whole("test")
 
     def restore(self, path: str, identity: str) -> int:
         restore.restore(program.read_settings(self.layout), self.store(), path, identity)

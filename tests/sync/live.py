@@ -136,12 +136,12 @@ class Sync:
     def pause(self) -> None:
         """Nothing runs by itself; the peers still answer."""
         for node in self.nodes:
-            self.exec(node, "systemctl", "stop", "linuxha-sync.path", "linuxha-sync-watch.path", "linuxha-sync.timer")
+            self.exec(node, "systemctl", "stop", "linuxha-sync.path", "linuxha-sync-watch.service", "linuxha-sync.timer")
             self.wait(lambda node=node: self._idle(node))  # type: ignore[misc]
 
     def resume(self) -> None:
         for node in self.nodes:
-            self.exec(node, "systemctl", "start", "linuxha-sync.path", "linuxha-sync-watch.path", "linuxha-sync.timer")
+            self.exec(node, "systemctl", "start", "linuxha-sync.path", "linuxha-sync-watch.service", "linuxha-sync.timer")
 
     def _idle(self, node: str) -> bool:
         return self.exec(node, "systemctl", "is-active", "linuxha-sync.service", check=False).strip() == "inactive"

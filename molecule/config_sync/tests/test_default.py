@@ -18,7 +18,7 @@ UNITS = (
     "linuxha-sync-sshd.socket",
     "linuxha-sync.path",
     "linuxha-sync-told.path",
-    "linuxha-sync-watch.path",
+    "linuxha-sync-watch.service",
     "linuxha-sync.timer",
 )
 SECRETS = {"id_ed25519": ("linuxha-sync", 0o640), "ssh_host_ed25519_key": ("root", 0o600)}

@@ -22,9 +22,9 @@ from typing import Any
 
 from linuxha_sync import gate, restore
 from linuxha_sync import main as program
-from linuxha_sync.fetch import PeerError, Peers
+from linuxha_sync.fetch import Listener, PeerError, Peers
 from linuxha_sync.layout import Layout, Step, locked, no_step
-from linuxha_sync.run import Run, Watch, unwatched
+from linuxha_sync.run import Run
 from linuxha_sync.settings import Settings, parse
 from linuxha_sync.status import merged
 from linuxha_sync.store import Store
@@ -54,7 +54,7 @@ class Near(Peers):
             raise PeerError("No route to host")
         return self.cluster[name].layout
 
-    def command(self, address: str, words: str, hurry: bool = False) -> str:
+    def command(self, address: str, words: str, hurry: bool = False, listener: Listener | None = None) -> str:
         layout = self.there(address)
         if words == "notify":
             if not layout.told.is_dir():
@@ -62,7 +62,10 @@ class Near(Peers):
             (layout.told / "peer").touch()
             return ""
         ahead = self.cluster.ahead.get(self.cluster.up[address], 0.0)
-        return f"{time.time_ns() + int(ahead * 1e9)} {gate.manifest_digest(layout)}"
+        assert listener is not None
+        while listener(f"{time.time_ns() + int(ahead * 1e9)} {gate.manifest_digest(layout)}"):
+            pass
+        return ""
 
     def copy(self, address: str, names: Sequence[str], into: Path, limit: int, timeout: float) -> None:
         for name in names:
@@ -108,14 +111,14 @@ class Node:
         target = self.path(path)
         return target.read_text() if target.exists() else None
 
-    def run(self, step: Step = no_step, patient: bool = False, watch: Watch = unwatched) -> int:
+    def run(self, step: Step = no_step, patient: bool = False) -> int:
         if self.cluster.real:
             return program.run(self.layout, "test", self.cluster.shell, step)
         settings = program.read_settings(self.layout)
         store = Store(self.layout, settings, step)
         with locked(self.layout, 1):
             near = Near(settings, store, self.cluster)
-            return Run(settings, store, near, patient=patient, watch=watch).whole("test")
+            return Run(settings, store, near, patient=patient).whole("test")
 
     def restore(self, path: str, identity: str) -> int:
         restore.restore(program.read_settings(self.layout), self.store(), path, identity)

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import pwd
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from linuxha_sync import decide, fetch, gate, manifest, watch
+from linuxha_sync import decide, fetch, gate, manifest
 from linuxha_sync import main as program
 from linuxha_sync.fetch import PeerError, Peers, batches
 from linuxha_sync.layout import Layout
@@ -569,87 +568,6 @@ def test_what_started_it_is_known(
         monkeypatch.setenv("TRIGGER_UNIT", unit)
     assert program.run(Cluster(tmp_path)["a"].layout, "test") == 0
     assert found == [patient]
-
-
-# --- subdirectories --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/etc/firewall.d/in", "etc-firewall.d-in"),
-        ("/etc/a-b", r"etc-a\x2db"),
-        ("/.x", r"\x2ex"),
-        ("/etc/.x", "etc-.x"),
-        ("/etc/a b%", r"etc-a\x20b\x25"),
-        ("/etc/ü", r"etc-\xc3\xbc"),
-        ("/etc/a\udcffb", r"etc-a\xffb"),
-    ],
-)
-def test_names_of_units(path: str, name: str) -> None:
-    """These are what systemd-escape --path prints."""
-    assert watch.escaped(path) == name
-
-
-def test_no_more_watches_than_are_sensible() -> None:
-    assert len(watch.units([f"/etc/{n}" for n in range(1000)])) == watch.MOST
-    assert watch.units(["/etc/" + "x" * 250]) == set()
-
-
-class Systemd:
-    def __init__(self, *running: str):
-        self.running, self.said = running, list[list[str]]()
-
-    def __call__(self, arguments: Sequence[str]) -> str:
-        if arguments[0] == "list-units":
-            return json.dumps([{"unit": name, "active": "active"} for name in self.running])
-        self.said.append(list(arguments))
-        return ""
-
-
-def test_watches_follow_the_directories() -> None:
-    systemd = Systemd(watch.MAIN, "linuxha-sync-watch@etc-old.path", "linuxha-sync-watch@etc-same.path")
-    watch.follow(["/etc/same", "/etc/new"], systemd)
-    assert systemd.said == [
-        ["start", "--", "linuxha-sync-watch@etc-new.path"],
-        ["stop", "--", "linuxha-sync-watch@etc-old.path"],
-    ]
-
-
-def test_a_directory_whose_name_is_no_utf_8_stops_no_other_watch() -> None:
-    """systemd refuses a path unit for it, and the files below it are refused as well."""
-    systemd = Systemd(watch.MAIN)
-    watch.follow(["/etc/a\udcffb", "/etc/new"], systemd)
-    assert systemd.said == [["start", "--", "linuxha-sync-watch@etc-new.path"]]
-
-
-def test_nothing_is_watched_where_that_was_stopped() -> None:
-    systemd = Systemd()
-    watch.follow(["/etc/new"], systemd)
-    assert systemd.said == []
-
-
-@pytest.mark.parametrize("error", [FileNotFoundError("systemctl"), subprocess.CalledProcessError(1, "systemctl")])
-def test_without_systemd_it_says_so(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    def call(arguments: Sequence[str]) -> str:
-        raise error
-
-    watch.follow(["/etc/new"], call)
-    assert "waits for the timer" in capsys.readouterr().out
-
-
-def test_what_came_before_a_directory_was_watched_is_seen(cluster: Cluster) -> None:
-    node = cluster["a"]
-    node.write(f"{FOLDER}/sub/first", "1")
-    told: list[list[str]] = []
-
-    def begin(directories: Sequence[str]) -> None:
-        if not told:
-            node.write(f"{FOLDER}/sub/second", "2")
-        told.append(list(directories))
-
-    node.run(watch=begin)
-    assert told[0] == [f"{FOLDER}/sub"] and f"{FOLDER}/sub/second" in node.manifest()
 
 
 def test_stores_are_apart(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,13 @@ class Counter:
         self.count += 1
         if self.count == self.at and self.act is not None:
             self.act(what, where)
+
+
+def position(seen: Sequence[str], step: str) -> int:
+    """Where the first of these steps is; each is what and where."""
+    found = [number for number, text in enumerate(seen) if re.fullmatch(step, text)]
+    assert found, f"{step}: {seen}"
+    return found[0]
 
 
 def whole(node: Node) -> None:
@@ -241,6 +249,7 @@ def test_a_file_that_was_edited_since_the_scan_is_not_replaced(tmp_path: Path) -
 
     assert cluster["b"].run(edit) == 0
     assert cluster["b"].read(FILE) == "mine\n" and cluster["b"].state(FILE) == "conflict"
+    assert not list(Path(cluster["b"].layout.root).rglob(".linuxha-sync-*"))
     assert cluster["b"].read(FIRST) == LATER[FIRST]
 
 

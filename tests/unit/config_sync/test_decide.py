@@ -10,7 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linuxha_sync import versions
-from linuxha_sync.decide import CONFLICT, KEEP, TAKE, Clock, Decision, Found, Rules, State, behind, decide, observe
+from linuxha_sync.decide import (
+    CONFLICT,
+    KEEP,
+    RECORD,
+    TAKE,
+    Clock,
+    Decision,
+    Found,
+    Rules,
+    State,
+    behind,
+    decide,
+    observe,
+)
 from linuxha_sync.manifest import Version
 
 PATH = "/etc/x"
@@ -265,14 +278,97 @@ def test_one_peer(local: Version | None, peer: Version | None, wanted: str | Non
 
 
 @pytest.mark.parametrize(
-    "clocks",
-    [{}, {"b": Clock(2.5, 0.0)}, {"b": Clock(0.0, 3.0)}, {"b": Clock(-1.0, 0.6)}],
-    ids=["not measured", "too far off", "too vague", "closer than the error"],
+    ("clocks", "later"),
+    [
+        ({}, 900),
+        ({"b": Clock(2.5, 0.0)}, 900),
+        ({"b": Clock(-2.5, 0.0)}, 900),
+        ({"b": Clock(0.0, 3.0)}, 900),
+        ({"b": Clock(-1.0, 0.5)}, 11.5),
+        ({"b": Clock(0.0, 0.0)}, 10),
+        ({"b": Clock(0.5, 0.5)}, 1_003.5),
+    ],
+    ids=["not measured", "too far ahead", "too far behind", "too vague", "closer than the error", "same", "future"],
 )
-def test_newest_needs_clocks_that_agree(clocks: dict[str, Clock]) -> None:
-    mine, theirs = version("mine", a=2), version("theirs", "b", 11.5, a=1, b=1)
+def test_newest_needs_clocks_that_agree(clocks: dict[str, Clock], later: float) -> None:
+    mine, theirs = version("mine", a=2), version("theirs", "b", later, a=1, b=1)
     decision = decide(RULES, mine, False, {"b": theirs}, clocks)
     assert decision.kind == KEEP and decision.state == CONFLICT and decision.rivals == {"b": theirs}
+
+
+@pytest.mark.parametrize("later", [12.0, 900.0, 1_002.5])
+def test_newest_decides_within_the_limit(later: float) -> None:
+    """As far off and as vague as is permitted; nor is a file of the future one whose clock is ahead by as much."""
+    mine, theirs = version("mine", a=2), version("theirs", "b", later, a=1, b=1)
+    clock = Clock(1.0, 0.5) if later == 12.0 else Clock(2.0, 2.0)
+    decision = decide(RULES, mine, False, {"b": theirs}, {"b": clock})
+    assert decision.version is not None and decision.version.sha256 == "theirs" and decision.state != CONFLICT
+    assert decision.version.vector == {"a": 2, "b": 1}
+
+
+def test_the_errors_of_two_clocks_add_up() -> None:
+    """The change of b came by way of c, where another one was made by c."""
+    mine, theirs = version("of b", "b", 10, b=1), version("of c", "c", 12, c=1)
+    clocks = {"b": Clock(0.0, 1.5), "c": Clock(0.0, 1.5)}
+    assert decide(RULES, mine, False, {"c": theirs}, clocks).state == CONFLICT
+    assert decide(RULES, mine, False, {"c": replace(theirs, mtime_ns=14 * SECOND)}, clocks).state != CONFLICT
+
+
+def test_of_two_versions_of_the_primary_the_one_it_counted_later_wins() -> None:
+    """It was replaced by a bare machine in between."""
+    rules = replace(RULES, node="b", policy="primary")
+    early, late = version("early", "a", 99, a=5, b=1), version("late", "a", 10, a=7)
+    for mine, theirs in ((early, late), (late, early)):
+        decision = decide(rules, mine, False, {"c": theirs}, {})
+        assert decision.version is not None and decision.version.sha256 == "late"
+
+
+def test_what_others_than_the_primary_made_waits_for_it() -> None:
+    rules = replace(RULES, node="b", policy="primary")
+    mine, theirs = version("mine", "b", a=1, b=1), version("theirs", "c", a=1, c=1)
+    decision = decide(rules, mine, False, {"c": theirs}, CLOCKS)
+    assert decision.kind == KEEP and decision.state == CONFLICT and "waits for a" in decision.reason
+    chosen = decide(replace(rules, node="a"), mine, False, {"c": theirs}, CLOCKS).version
+    assert chosen is not None and versions.compare(chosen.vector, {"a": 1, "b": 1, "c": 1}) == versions.AFTER
+
+
+@pytest.mark.parametrize("policy", ["newest", "primary", "refuse"])
+def test_two_nodes_choose_the_same_of_equal_contents(policy: str) -> None:
+    """Else each would go on telling the other about its own."""
+    one, other = version("x", "a", 10, a=1), version("x", "b", 10, b=1)
+    rules = replace(RULES, policy=policy)
+    first = decide(rules, one, False, {"b": other}, CLOCKS)
+    second = decide(replace(rules, node="b"), other, False, {"a": one}, {"a": Clock(0.0, 0.0)})
+    assert first.version == second.version and first.version is not None and first.version.vector == {"a": 1, "b": 1}
+
+
+def test_nothing_is_counted_for_the_first_time_in_a_conflict() -> None:
+    rules = replace(RULES, policy="refuse")
+    peers = {"b": version("x", "b"), "c": version("other", "c")}
+    decision = decide(rules, version("x"), False, peers, CLOCKS)
+    assert decision.state == CONFLICT and decision.version is not None and not decision.version.vector
+
+
+def test_a_choice_between_files_that_nobody_has_counted_is_the_first_count() -> None:
+    theirs, clocks = version("theirs", "a", 20), {"a": Clock(0.0, 0.0)}
+    decision = decide(replace(RULES, node="b"), version("mine", "b"), False, {"a": theirs}, clocks)
+    assert decision.version == replace(theirs, vector={"b": 1_000})
+
+
+def test_only_who_has_it_is_asked_for_it() -> None:
+    new = version("new", "b", a=2, b=1)
+    decision = decide(RULES, version("old", a=2), False, {"b": new, "c": version("old", a=2), "d": new}, CLOCKS)
+    assert decision.kind == TAKE and decision.sources == ("b", "d")
+
+
+def test_a_deletion_counts_no_more_where_it_is_not_declared_any_more() -> None:
+    decision = decide(RULES, version("", a=2), False, {"b": version("x", "b", a=1)}, CLOCKS)
+    assert decision.kind == TAKE and decision.version is not None and decision.version.sha256 == "x"
+
+
+def test_a_deletion_of_what_is_not_here_is_only_recorded() -> None:
+    decision = decide(replace(RULES, delete=True), None, False, {"b": version("", "b", b=1)}, CLOCKS)
+    assert decision.kind == RECORD and decision.version is not None and decision.version.deleted
 
 
 def test_a_rival_that_a_third_node_has_settled_is_none() -> None:
@@ -281,6 +377,18 @@ def test_a_rival_that_a_third_node_has_settled_is_none() -> None:
     both = version("settled", "c", a=2, b=1, c=1)
     decision = decide(rules, mine, False, {"b": theirs, "c": both}, CLOCKS)
     assert decision.kind == TAKE and decision.version == both and decision.state != CONFLICT
+
+
+@pytest.mark.parametrize("text", ["same", ""])
+def test_what_had_no_answer_is_asked_again_after_the_other_peers(text: str) -> None:
+    """Two peers made the same of it: one does not follow what is here, the other does, and is asked later."""
+    rules = replace(RULES, policy="refuse", delete=True)
+    first, second = version(text, "b", b=1), version(text, "c", a=2, c=1)
+    decision = decide(rules, version("mine", a=2), False, {"b": first, "c": second}, CLOCKS)
+    assert decision.kind == TAKE and decision.version is not None and decision.version.sha256 == text
+    assert decision.version.vector == {"a": 2, "b": 1, "c": 1} and decision.state != CONFLICT
+    again = decide(rules, decision.version, False, {"b": first, "c": second}, CLOCKS)
+    assert again.kind == KEEP and again.version == decision.version
 
 
 def test_an_edit_in_a_conflict_comes_after_both() -> None:
@@ -302,6 +410,12 @@ def test_the_primary_counts_what_all_have() -> None:
 
 
 def test_behind_names_what_a_peer_has_not() -> None:
-    own = {"/a": version(a=2), "/b": version(a=1), "/c": version("", a=1)}
-    assert behind(own, {"/a": version(a=1), "/b": version(a=1, b=1)}) == ["/a"]
-    assert behind(own, {}) == ["/a", "/b"]
+    own = {"/a": version(a=2), "/b": version(a=1), "/c": version("", a=1), "/d": version(a=1)}
+    assert behind(own, {"/a": version(a=1), "/b": version(a=1, b=1), "/d": version(b=1)}) == ["/a", "/d"]
+    assert behind(own, {}) == ["/a", "/b", "/d"]
+
+
+def test_a_file_that_is_no_longer_declared_is_forgotten() -> None:
+    state = State({PATH: version(a=2)}, {PATH}, {PATH: {"b": 7}}, {PATH})
+    after = observe(state, Found({PATH: version("new")}), {}, set(), "a", 5)
+    assert not after.files and not after.missing and not after.rivals

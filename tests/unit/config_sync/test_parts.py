@@ -7,11 +7,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from linuxha_sync import fetch, run, status
 from linuxha_sync import main as program
-from linuxha_sync import run, status
 from linuxha_sync.fetch import PeerError, Peers, ssh
 from linuxha_sync.layout import SyncError, locked
 from linuxha_sync.scan import RACY_NS, Cache, Key
@@ -61,13 +63,84 @@ def test_the_second_address_is_tried(tmp_path: Path) -> None:
     assert cluster["a"].read(FILE) == "x"
 
 
-@pytest.mark.parametrize("said", ["", "now", "1 2 3", "-1 x", "9" * 21 + " x"])
-def test_an_answer_that_makes_no_sense(tmp_path: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("said", ["", "now\n", "1 2 3\n", "-1 x\n", "9" * 21 + " x\n", "1 x\n2 x\nnow\n", "1 x\n" * 9])
+def test_an_answer_that_makes_no_sense(tmp_path: Path, said: str) -> None:
     node = Cluster(tmp_path)["a"]
-    peers = Peers(program.read_settings(node.layout), node.store())
-    monkeypatch.setattr(peers, "command", lambda address, words, hurry: said)
+    peers = Peers(program.read_settings(node.layout), node.store(), ["printf", f"{said}%.0s%.0s"])
     with pytest.raises(PeerError, match="makes no sense"):
         peers.greet(Peer("b", ("192.0.2.2",)))
+
+
+class Time:
+    """Stands still but for what is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.now = 1_800_000_000.0
+        clock = SimpleNamespace(monotonic_ns=lambda: int(self.now * 1e9) - 5, time_ns=lambda: int(self.now * 1e9))
+        monkeypatch.setattr(fetch, "time", clock)
+
+    def measured(self, ahead: float, trips: Sequence[tuple[float, float]]) -> tuple[fetch.Meter, int]:
+        """What is known after questions that took so long there and back, and how many were asked."""
+        meter = fetch.Meter()
+        for number, (there, back) in enumerate(trips, start=1):
+            self.now += there
+            said = f"{int((self.now + ahead) * 1e9)} {number}"
+            self.now += back
+            if not meter(said):
+                return meter, number
+        return meter, len(trips)
+
+
+@pytest.mark.parametrize(
+    ("trips", "asked", "uncertainty"),
+    [
+        ([(0.004, 0.002), (0.0, 0.0)], 1, 0.003),  # well known by the connection alone
+        ([(6.0, 0.0)], 1, 3.0),  # a peer with an earlier version does not answer again
+        ([(6.0, 0.0), (0.001, 0.003)], 2, 0.002),
+        ([(6.0, 0.1), (0.2, 0.0), (0.0, 0.1), (0.5, 0.5), (0.1, 0.1), (9.0, 9.0)], 5, 0.05),
+    ],
+)
+@pytest.mark.parametrize("ahead", [0.0, -300.0, 0.5])
+def test_the_clock_is_known_as_well_as_the_quickest_answer_tells(
+    monkeypatch: pytest.MonkeyPatch, trips: list[tuple[float, float]], asked: int, uncertainty: float, ahead: float
+) -> None:
+    meter, questions = Time(monkeypatch).measured(ahead, trips)
+    assert questions == asked and meter.digest == "1" and meter.clock is not None
+    assert meter.clock.uncertainty_s == pytest.approx(uncertainty, abs=1e-5)
+    # However the time was spent, the truth lies within.
+    assert abs(meter.clock.skew_s - ahead) <= meter.clock.uncertainty_s + 1e-5
+
+
+def test_a_slow_connection_does_not_keep_the_newest_from_winning(tmp_path: Path) -> None:
+    """On a loaded node a connection takes seconds; the program at its other end answers in less."""
+    cluster = Cluster(tmp_path, real=True, skew_limit_s=0.4)
+    slow = 'case "$*" in *" time") sleep 1;; esac; exec "$@"'
+    cluster.shell = ["/bin/sh", "-c", slow, "sh", *cluster.shell]
+    for name, mtime in {"a": 1_000, "b": 2_000}.items():
+        cluster[name].write(FILE, f"from {name}", mtime)
+    cluster.round(2)
+    assert cluster["a"].status()["peers"]["b"]["uncertainty_s"] < 0.4
+    assert cluster.contents(FILE) == ["from b", "from b"]
+
+
+def test_a_peer_that_answers_once_is_heard(tmp_path: Path) -> None:
+    """One with an earlier version of the program: it is known as well as its connection was quick."""
+    node = Cluster(tmp_path)["a"]
+    once = ["/bin/sh", "-c", "sleep 0.1; echo $(date +%s%N) -"]
+    peers = Peers(program.read_settings(node.layout), node.store(), once)
+    address, clock, digest = peers.greet(Peer("b", ("192.0.2.2",)))
+    assert (address, digest) == ("192.0.2.2", "-") and clock.uncertainty_s >= 0.05
+
+
+def test_a_peer_that_does_not_answer_again_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "CONNECT_S", 1)
+    monkeypatch.setattr(fetch, "ANSWER_S", 0)
+    node = Cluster(tmp_path)["a"]
+    peers = Peers(program.read_settings(node.layout), node.store(), ["/bin/sh", "-c", "sleep 0.1; echo 1 x; sleep 60"])
+    assert peers.greet(Peer("b", ("192.0.2.2",)))[2] == "x"
+    silent = Peers(program.read_settings(node.layout), node.store(), ["/bin/sh", "-c", "sleep 60"])
+    with pytest.raises(PeerError, match="no answer within"):
+        silent.greet(Peer("b", ("192.0.2.2",)))
 
 
 def test_a_program_that_is_not_there_is_a_problem_of_the_peer(tmp_path: Path) -> None:

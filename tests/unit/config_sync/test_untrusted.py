@@ -294,6 +294,36 @@ def test_the_gate_tells_the_time(
     assert moment.isdecimal() and digest == "-"
 
 
+@pytest.mark.parametrize(
+    ("sent", "open_", "answers"),
+    [(b"", False, 1), (b"\n\n", False, 3), (b"x" * 1000, True, 1 + gate.QUESTIONS), (b"\n", True, 2)],
+    ids=["no question", "two", "no end", "keeps it waiting"],
+)
+def test_whoever_asks_for_the_time_gets_no_more_of_it(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, sent: bytes, open_: bool, answers: int
+) -> None:
+    """As many answers as are asked for, up to a number and for a time: the key permits nothing that lasts."""
+    told: list[str] = []
+    monkeypatch.setattr(gate, "QUESTIONS_S", 0.3)
+    monkeypatch.setattr(gate, "tell_time", told.append)
+    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", "time")
+    read, write = os.pipe()
+    before = os.dup(0)
+    try:
+        os.dup2(read, 0)
+        os.write(write, sent)
+        if not open_:
+            os.close(write)
+        began = time.monotonic()
+        assert gate.main(cluster["a"].layout, []) == 0
+        assert time.monotonic() - began < 5
+    finally:
+        os.dup2(before, 0)
+        for handle in (read, before, *([write] if open_ else [])):
+            os.close(handle)
+    assert len(told) == answers and set(told) == {gate.manifest_digest(cluster["a"].layout)}
+
+
 def test_rsync_itself_finds_no_way_out(cluster: Cluster) -> None:
     """The real rrsync behind the gate: a link in the export is not followed, and nothing can be written."""
     shell = f"{sys.executable} {Path(__file__).with_name('peer_shell.py')} {cluster.map}"

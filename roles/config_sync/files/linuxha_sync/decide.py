@@ -241,13 +241,14 @@ def decide(
         peers = {name: None if version is None or version.deleted else version for name, version in peers.items()}
     offers = {name: version for name, version in sorted(peers.items()) if version is not None}
     current, reason = local, ""
-    for version in offers.values():
-        if current is None:
-            current = version
-            continue
-        outcome = resolve(rules, current, version, clocks)
-        if isinstance(outcome, Version):
-            current = outcome
+    for _turn in offers:  # each that changes something settles one offer more; what had no answer may have one then
+        before = current
+        for version in offers.values():
+            outcome = version if current is None else resolve(rules, current, version, clocks)
+            if isinstance(outcome, Version):
+                current = outcome
+        if current == before:
+            break
     if current is None:
         return Decision(KEEP)
     rivals: Dict[str, Version] = {}

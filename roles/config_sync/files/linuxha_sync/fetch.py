@@ -15,7 +15,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import manifest
 from .decide import Clock
@@ -32,13 +32,22 @@ TRANSFERS_S = 180
 TOO_SLOW = "the peer is too slow; the next run goes on"
 # What a peer says is a line, and what rsync and ssh complain of a few.
 SAYS_BYTES = 65536
+# How often a peer is asked for its time once the connection stands, unless it is known as well as this before.
+QUESTIONS = 4
+SURE_S = 0.01
 # In one command line; the kernel allows 128 KiB for one environment variable, and the gate gets it as such.
 AT_ONCE = 200
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+# Is told each line that a program prints, and says whether to ask it for one more.
+Listener = Callable[[str], bool]
 
 
 class PeerError(Exception):
     """Why a peer gave no answer, in one line."""
+
+
+class Late(PeerError):
+    """It did not end in time."""
 
 
 @dataclass
@@ -80,12 +89,58 @@ def ssh(settings: Settings, connect_s: int = CONNECT_S) -> List[str]:
     return argv + [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
 
 
-def heard(child: subprocess.Popen[bytes], timeout: float) -> Tuple[bytes, bytes]:
+class Meter:
+    """Measures the clock of a peer: what it says lies between a question and the answer to it.
+
+    The first question is the connection itself, and a node under load takes seconds for one. Those that follow go over
+    the connection that stands. What counts is the answer that leaves the least doubt.
+    """
+
+    def __init__(self) -> None:
+        self.clock: Optional[Clock] = None
+        self.digest = ""
+        self.left, self.last = QUESTIONS, False
+        self.ask()
+
+    def ask(self) -> None:
+        # In this order: what passes between the two is doubt, not an error.
+        self.began, self.before = time.monotonic_ns(), time.time_ns()
+
+    def __call__(self, line: str) -> bool:
+        took, said = time.monotonic_ns() - self.began, line.split()
+        if self.last or len(said) != 2 or not said[0].isdecimal() or len(said[0]) > 20:
+            raise PeerError("the answer to 'time' makes no sense")
+        clock = Clock(round((int(said[0]) - self.before - took / 2) / 1e9, 6), round(took / 2e9, 6))
+        if self.clock is None or clock.uncertainty_s < self.clock.uncertainty_s:
+            self.clock = clock
+        self.digest = self.digest or said[1]
+        self.last = self.left == 0 or self.clock.uncertainty_s <= SURE_S
+        self.left -= 1
+        self.ask()
+        return not self.last
+
+
+def converse(child: subprocess.Popen[bytes], said: bytearray, place: int, listener: Listener) -> int:
+    """Tells the listener the whole lines from `place` on, and asks again or no more. Where the next line begins."""
+    assert child.stdin is not None
+    while (end := said.find(b"\n", place)) >= 0:
+        again, place = listener(str(said[place:end], "utf-8", "replace")), end + 1
+        try:
+            if again and not child.stdin.closed:
+                os.write(child.stdin.fileno(), b"\n")
+                continue
+        except BrokenPipeError:
+            pass  # a peer with an earlier version answers once
+        child.stdin.close()
+    return place
+
+
+def heard(child: subprocess.Popen[bytes], timeout: float, listener: Optional[Listener] = None) -> Tuple[bytes, bytes]:
     """What a program prints, its complaints apart. Neither without an end: at most SAYS_BYTES, within the time."""
     assert child.stdout is not None and child.stderr is not None
     parts: Dict[int, bytearray] = {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
     first, second = parts
-    end = time.monotonic() + timeout
+    end, place = time.monotonic() + timeout, 0
     with selectors.DefaultSelector() as ready:
         for handle in parts:
             ready.register(handle, selectors.EVENT_READ)
@@ -93,7 +148,7 @@ def heard(child: subprocess.Popen[bytes], timeout: float) -> Tuple[bytes, bytes]
             left = end - time.monotonic()
             found = ready.select(left) if left > 0 else []
             if not found:
-                raise PeerError(f"no answer within {timeout:g} s")
+                raise Late(f"no answer within {timeout:g} s")
             for key, _events in found:
                 data = os.read(key.fd, 65536)
                 if not data:
@@ -101,10 +156,12 @@ def heard(child: subprocess.Popen[bytes], timeout: float) -> Tuple[bytes, bytes]
                 parts[key.fd] += data
                 if len(parts[key.fd]) > SAYS_BYTES:
                     raise PeerError(f"says more than {SAYS_BYTES} bytes where a line is expected")
+            if listener is not None:
+                place = converse(child, parts[first], place, listener)
     try:
         child.wait(max(0.0, end - time.monotonic()))
     except subprocess.TimeoutExpired as error:
-        raise PeerError(f"no answer within {timeout:g} s") from error
+        raise Late(f"no answer within {timeout:g} s") from error
     return bytes(parts[first]), bytes(parts[second])
 
 
@@ -132,7 +189,7 @@ class Peers:
         # One object for each run.
         self.end = time.monotonic() + TRANSFERS_S
 
-    def run(self, argv: Sequence[str], timeout: float, limit: int) -> str:
+    def run(self, argv: Sequence[str], timeout: float, limit: int, listener: Optional[Listener] = None) -> str:
         # No file may grow beyond what is allowed, whatever the peer claims.
         bounded = ["prlimit", f"--fsize={limit}:{limit}", "--", *argv]
         identity: Dict[str, Any] = {}
@@ -141,7 +198,7 @@ class Peers:
         try:
             child = subprocess.Popen(
                 bounded,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if listener is None else subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd="/",
@@ -152,7 +209,7 @@ class Peers:
             raise PeerError(f"{argv[0]}: {error.strerror}") from error
         with child:
             try:
-                said, complaint = heard(child, timeout)
+                said, complaint = heard(child, timeout, listener)
             except BaseException:
                 child.kill()
                 raise
@@ -161,9 +218,9 @@ class Peers:
             raise PeerError(shown or f"{argv[0]}: exit status {child.returncode}")
         return str(said, "utf-8", "replace")
 
-    def command(self, address: str, words: str, hurry: bool = False) -> str:
+    def command(self, address: str, words: str, hurry: bool = False, listener: Optional[Listener] = None) -> str:
         shell = self.hurried if hurry else self.shell
-        return self.run([*shell, address, words], CONNECT_S + ANSWER_S, 1 << 20)
+        return self.run([*shell, address, words], CONNECT_S + ANSWER_S, 1 << 20, listener)
 
     def copy(self, address: str, names: Sequence[str], into: Path, limit: int, timeout: float) -> None:
         """Files of the export of a peer. Plain files only: rsync leaves out whatever else is there."""
@@ -177,18 +234,17 @@ class Peers:
         """The address at which the peer answers, its clock, and the checksum of its manifest."""
         problems = []
         for address in peer.addresses:
-            before, began = time.time_ns(), time.monotonic_ns()
+            meter = Meter()
             try:
-                said = self.command(address, "time", peer.name in self.away).split()
+                self.command(address, "time", peer.name in self.away, meter)
+                if meter.clock is None:
+                    raise PeerError("the answer to 'time' makes no sense")
             except PeerError as error:
-                problems.append(f"{address}: {error}")
-                continue
-            took = time.monotonic_ns() - began
-            if len(said) != 2 or not said[0].isdecimal() or len(said[0]) > 20:
-                problems.append(f"{address}: the answer to 'time' makes no sense")
-                continue
-            skew = (int(said[0]) - before - took / 2) / 1e9
-            return address, Clock(round(skew, 6), round(took / 2e9, 6)), said[1]
+                # What it did not say any more would only have left less doubt about its clock.
+                if meter.clock is None or not isinstance(error, Late):
+                    problems.append(f"{address}: {error}")
+                    continue
+            return address, meter.clock, meter.digest
         raise PeerError("; ".join(problems))
 
     def known(self, peer: Peer) -> Path:

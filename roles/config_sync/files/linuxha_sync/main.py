@@ -8,6 +8,7 @@ linuxha-sync history [--json] PATH     former versions of a file, the latest fir
 linuxha-sync restore PATH VERSION      the way back to one; VERSION "current": what is here wins an open conflict
 linuxha-sync check                     whether the settings are valid
 linuxha-sync gate                      the forced command of the peers' key
+linuxha-sync watch                     ask for a run whenever something changes, without an end
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import List, Optional, Sequence
 from . import gate, restore, status
 from .fetch import Peers
 from .layout import Layout, Step, SyncError, locked, no_step
-from .run import Run, unwatched
+from .run import Run
 from .settings import Settings, SettingsError, parse
 from .store import Store
-from .watch import follow
+from .watch import watch
 
 LOCK_WAIT_S = 60
 
@@ -40,9 +41,8 @@ def run(layout: Layout, cause: str, shell: Optional[Sequence[str]] = None, step:
     store = Store(layout, settings, step)
     # Set by systemd: the timer starts the same service as the path unit.
     patient = os.environ.get("TRIGGER_UNIT", "").endswith(".path")
-    watch = follow if layout == Layout() else unwatched
     with locked(layout, LOCK_WAIT_S):
-        return Run(settings, store, Peers(settings, store, shell), patient=patient, watch=watch).whole(cause)
+        return Run(settings, store, Peers(settings, store, shell), patient=patient).whole(cause)
 
 
 def show_status(layout: Layout, options: List[str]) -> int:
@@ -86,6 +86,8 @@ def main(arguments: List[str]) -> int:
             return show_history(layout, options, words[0])
         if command == "restore" and len(words) == 2 and not options:
             return go_back(layout, words[0], words[1])
+        if command == "watch" and not rest:
+            watch(layout, read_settings(layout))
         if command == "check" and not rest:
             settings = read_settings(layout)
             print(f"{layout.settings}: {len(settings.entries)} entries, {len(settings.peers)} peers")

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import decide, status, versions
 from .checks import Actions, Checker, Failures, split
@@ -29,12 +29,6 @@ PATIENCE_S = 1.0
 QUIET_S = 0.1
 QUIET_LOOKS = 5
 Clock = Callable[[], int]
-# Is told the directories below the declared ones.
-Watch = Callable[[Sequence[str]], None]
-
-
-def unwatched(directories: Sequence[str]) -> None:
-    pass
 
 
 class Run:
@@ -45,11 +39,10 @@ class Run:
         peers: Peers,
         now_ns: Clock = time.time_ns,
         patient: bool = False,
-        watch: Watch = unwatched,
     ):
         """`patient`: a change has started it, which may be what a run before has left; see Failures."""
         self.settings, self.store, self.peers, self.now_ns = settings, store, peers, now_ns
-        self.patient, self.watch = patient, watch
+        self.patient = patient
         self.failures = Failures(store.layout, patient)
         self.report = status.Report()
         self.answers: Dict[str, Answer] = {}
@@ -58,7 +51,6 @@ class Run:
         self.taken: List[str] = []
         self.notified: Dict[str, str] = {}
         self.touched: Set[str] = set()
-        self.directories: Sequence[str] = ()
         workers = max(1, 2 * len(settings.peers))
         self.pool = ThreadPoolExecutor(max_workers=workers)
         self.asking: Dict[str, Future[Answer]] = {}
@@ -80,8 +72,6 @@ class Run:
                 state = self.once(state, actions, PATIENCE_S if number == 0 else None)
                 actions.run(self.settings.entries, due | self.touched, instant(self.now_ns()))
                 due = set()
-                self.watch(self.directories)
-                # After that: what has changed in a directory before it was watched.
                 if not self.again and self.look(state)[0] == state:
                     break
             else:
@@ -123,15 +113,16 @@ class Run:
         cache = self.store.load_cache()
         scan = Scanner(self.settings, cache, self.store.has, self.store.keep, self.store.layout.root).scan()
         self.store.save_cache(cache)
-        self.directories = scan.directories
         entries = dict(scan.entries)
         unknown = set(scan.problems)
         for path in state.files:
             entry = self.settings.entry(path)
             if entry is not None:
                 entries[path] = entry.path
-                # A directory that is not there was not emptied file by file: it is not mounted, or it is new.
-                if entry.path in scan.absent and entry.delete and not state.files[path].deleted:
+                # A directory that is not there was not emptied file by file: it is not mounted, or it is new. Nor was
+                # one that cannot be read, or in whose place something else stands.
+                gone = entry.path in scan.absent or not scan.problems.keys().isdisjoint(above(path))
+                if gone and entry.delete and not state.files[path].deleted:
                     unknown.add(path)
         deletes = {entry.path for entry in self.settings.entries if entry.delete}
         found = Found(scan.files, unknown)
@@ -386,6 +377,13 @@ class Run:
                 self.report.problems.append(f"{item.path}: what was replaced is still beside it: {error}")
         actions.drop([name for name in fresh if name not in self.touched])
         return State(files, missing, state.rivals, state.entries)
+
+
+def above(path: str) -> Iterator[str]:
+    """The directories of a path."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def published(state: State) -> Dict[str, Version]:

@@ -30,8 +30,6 @@ class Scan:
     entries: Dict[str, str] = field(default_factory=dict)
     # Files that are there and are not published, and why.
     problems: Dict[str, str] = field(default_factory=dict)
-    # The directories below declared ones.
-    directories: List[str] = field(default_factory=list)
     # Entries whose directory is not there: nothing of them counts as deleted.
     absent: Set[str] = field(default_factory=set)
 
@@ -151,7 +149,6 @@ class Scanner:
             except OSError as error:
                 self.result.problems[inner] = f"cannot be read: {error.strerror}"
                 continue
-            self.result.directories.append(inner)
             try:
                 yield from self.walk(entry, inner, opened)
             finally:

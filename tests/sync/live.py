@@ -19,6 +19,8 @@ NAME = os.environ.get("HAFW_LAB", "sync")
 LINKS = ("sync0", "sync1")
 # Longer than anything takes here; how long a change takes is measured by a test of its own.
 PATIENCE_S = 60.0
+# What starts a run without a peer or a person.
+BY_ITSELF = ("linuxha-sync.path", "linuxha-sync-watch.service", "linuxha-sync.timer")
 # One line for each time that the action ran.
 ACTIONS = "/var/log/sync-actions"
 
@@ -136,12 +138,12 @@ class Sync:
     def pause(self) -> None:
         """Nothing runs by itself; the peers still answer."""
         for node in self.nodes:
-            self.exec(node, "systemctl", "stop", "linuxha-sync.path", "linuxha-sync-watch.service", "linuxha-sync.timer")
+            self.exec(node, "systemctl", "stop", *BY_ITSELF)
             self.wait(lambda node=node: self._idle(node))  # type: ignore[misc]
 
     def resume(self) -> None:
         for node in self.nodes:
-            self.exec(node, "systemctl", "start", "linuxha-sync.path", "linuxha-sync-watch.service", "linuxha-sync.timer")
+            self.exec(node, "systemctl", "start", *BY_ITSELF)
 
     def _idle(self, node: str) -> bool:
         return self.exec(node, "systemctl", "is-active", "linuxha-sync.service", check=False).strip() == "inactive"

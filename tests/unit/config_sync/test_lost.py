@@ -479,3 +479,16 @@ def test_peers_are_told_of_what_they_can_fetch(tmp_path: Path, monkeypatch: pyte
     cluster["a"].write(FILE, "x")
     cluster["a"].run()
     assert offered[0]
+
+
+def test_a_run_that_was_killed_before_the_rename_brings_nothing_old_back(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster["a"].write(FILE, "old")
+    cluster.round(2)
+    cluster["a"].write(FILE, "new")
+    cluster["a"].run()
+    killed_at(cluster["b"], "swap")
+    assert cluster["b"].read(FILE) == "old"
+    cluster["b"].run()
+    cluster.round()
+    assert cluster.contents(FILE) == ["new", "new"]

@@ -19,9 +19,9 @@ import pytest
 from linuxha_sync import checks
 from linuxha_sync.layout import SyncError
 from linuxha_sync.manifest import as_json
-from linuxha_sync.settings import DRAFT
+from linuxha_sync.settings import DRAFT, Peer
 
-from .nodes import ENTRIES, FILE, FOLDER, Cluster, Node
+from .nodes import ENTRIES, FILE, FOLDER, Cluster, Near, Node
 from .test_bounds import GONE, publish
 from .test_crash import position
 
@@ -464,3 +464,31 @@ def test_what_one_peer_does_not_have_any_more_comes_from_the_next(tmp_path: Path
     cluster.connect("a", "b", "c")
     cluster["c"].run()
     assert cluster["c"].read(FILE) == "x"
+
+
+def test_peers_are_told_of_what_they_can_fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.round()
+    offered: list[bool] = []
+
+    def notify(self: Near, peer: Peer) -> str:
+        offered.append(FILE in cluster["a"].manifest())
+        return ""
+
+    monkeypatch.setattr(Near, "notify", notify)
+    cluster["a"].write(FILE, "x")
+    cluster["a"].run()
+    assert offered[0]
+
+
+def test_a_run_that_was_killed_before_the_rename_brings_nothing_old_back(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster["a"].write(FILE, "old")
+    cluster.round(2)
+    cluster["a"].write(FILE, "new")
+    cluster["a"].run()
+    killed_at(cluster["b"], "swap")
+    assert cluster["b"].read(FILE) == "old"
+    cluster["b"].run()
+    cluster.round()
+    assert cluster.contents(FILE) == ["new", "new"]

@@ -157,7 +157,7 @@ def test_what_may_not_lie_there_any_more_stays_out(cluster: Cluster, more: dict[
 def test_what_is_damaged_stays_out(cluster: Cluster) -> None:
     node = cluster["a"]
     (node.store().shelf(FILE) / old(node)).write_text("rotten")
-    with pytest.raises(SyncError, match="damaged"):
+    with pytest.raises(SyncError, match="the kept content is damaged"):
         back(node, old(node))
     assert node.read(FILE) == "new"
 

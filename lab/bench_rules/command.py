@@ -44,9 +44,19 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="repetitions of each size")
     parser.add_argument("--sample", type=int, default=1000, metavar="N", help="most rules given to iptables one by one")
     parser.add_argument("--tasks", type=int, default=100, metavar="N", help="rules given to Ansible one by one")
-    parser.add_argument("--rounds", type=int, default=100, metavar="N", help="repetitions of the traffic")
+    parser.add_argument(
+        "--rounds", type=_several, default=100, metavar="N", help="repetitions of the traffic, at least 2"
+    )
     parser.add_argument("--seconds", type=float, default=0.2, help="of each measurement of traffic")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw results")
+
+
+def _several(text: str) -> int:
+    """Of one there are no quarters."""
+    number = int(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError(f"{number}: at least 2 repetitions make a spread")
+    return number
 
 
 def _result(

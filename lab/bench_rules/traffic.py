@@ -46,16 +46,13 @@ class Lane:
         self.hosts = {zone: Namespace() for zone in (FROM, TO)}
         for zone, world in self.hosts.items():
             self._join(zone, world)
-        self.router.run(
-            "sysctl",
-            "-qw",
-            "net.ipv4.ip_forward=1",
-            "net.ipv4.conf.all.rp_filter=0",
-            "net.netfilter.nf_conntrack_tcp_timeout_close=1",
-        )
+        self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0")
         for program, name in (("ipset", "ipsets"), ("iptables-restore", "rules.v4")):
             if texts.get(name):
                 self.router.run(program, *(["restore"] if program == "ipset" else []), stdin=texts[name])
+        if texts:
+            # The kernel has it as soon as rules ask for connection tracking.
+            self.router.run("sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1")
         server = self.hosts[TO].call(lambda: socket.create_server(("", PROBE_PORT), backlog=_BACKLOG))
         self._server = get_context("fork").Process(target=_serve, args=(server,), daemon=True)
         self._server.start()

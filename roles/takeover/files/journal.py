@@ -195,6 +195,8 @@ class Journal:
             "held": self.damping.level == damping.HELD,
             "since": None if self.damping.since is None else core.iso(self.damping.since),
             "level": self.damping.level,
+            # What is in force; the level is what should be.
+            "holds": bool(self.applied),
             "until": None if self.damping.until is None else core.iso(self.damping.until),
         }
         problem = store.publish(Path(self.config["damping_file"]), document)

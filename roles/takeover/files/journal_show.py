@@ -47,10 +47,15 @@ def table(entries: Sequence[Mapping[str, Any]]) -> List[str]:
 
 
 def published(path: Path) -> Tuple[Tuple[int, int], str]:
-    """What the service has last said: which file that is, for each is a new one, and the level. Empty without any."""
+    """What the service has last said: which file that is, for each is a new one, and the level. Empty without any.
+
+    A node that is free and holds back all the same could not be told yet, for instance as Pacemaker does not run.
+    """
     try:
-        found = path.stat()
-        return (found.st_ino, found.st_mtime_ns), str(json.loads(path.read_text())["level"])
+        found, said = path.stat(), json.loads(path.read_text())
+        level = str(said["level"])
+        waits = level == "free" and said.get("holds", False)
+        return (found.st_ino, found.st_mtime_ns), "not yet free" if waits else level
     except (OSError, ValueError, KeyError, TypeError):
         return (0, 0), ""
 
@@ -85,7 +90,7 @@ def release(config: Mapping[str, Any], wait_s: float) -> str:
             f"{answer}: nothing new for {wait_s:g} s: {config['node']} does not answer, and may still be held back. "
             "It does as it was told when it goes on: systemctl status linuxha-journal"
         )
-    return f"{answer}: {config['node']} is {level} again: linuxha-journal says why"
+    return f"{answer}: {config['node']} is {level}: linuxha-journal and the log of its service say why"
 
 
 def main(argv: List[str]) -> int:

@@ -112,6 +112,25 @@ def test_a_link_below_is_not_followed(watched: Watched) -> None:
     assert not watched.asked()
 
 
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_link_on_the_way_is_followed_to_where_it_leads_now(watched: Watched, atomic: bool) -> None:
+    for name in ("old", "new"):
+        watched.at(f"/releases/{name}/folder").mkdir(parents=True)
+    way, draft = watched.at("/etc/two"), watched.at("/etc/draft")
+    shutil.rmtree(way)
+    way.symlink_to(watched.at("/releases/old"))
+    assert watched.asked()
+    if not atomic:
+        way.unlink()
+    draft.symlink_to(watched.at("/releases/new"))
+    draft.rename(way)
+    assert watched.asked()
+    watched.at("/releases/new/folder/file").write_text("new")
+    assert watched.asked()
+    watched.at("/releases/old/folder/file").write_text("new")
+    assert not watched.asked()
+
+
 def test_nothing_is_missed_between_two_changes_above(watched: Watched) -> None:
     """What a path unit of systemd loses nearly always; see decision 0031."""
     for number in range(20):
@@ -139,7 +158,7 @@ def test_what_comes_with_a_new_directory_is_looked_at_after_it_is_watched(
     monkeypatch.setattr(watch.Watches, "close", lambda self: (order.append("closed"), close(self))[1])
     watched.at(FOLDER + "/sub").mkdir()
     assert watched.asked()
-    assert order == ["watches", "closed", "note"]
+    assert order == ["closed", "watches", "note"]
 
 
 def test_a_way_that_comes_back_is_watched_again(watched: Watched) -> None:

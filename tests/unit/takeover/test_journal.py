@@ -317,7 +317,23 @@ def test_a_release_is_over_when_the_service_says_so(config: dict[str, Any], rele
 
     code, _out, err = released(flaps)
     assert code == 1
-    assert "fw1 is held again" in err
+    assert "fw1 is held:" in err
+    os.close(service.fd)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_release_that_is_not_in_force_yet_is_not_over(
+    config: dict[str, Any], released: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = journal.Journal(config)
+    service.start()
+    service.damping = journal.damping.Damping(level="held", since=time.time(), until=time.time() + 60)
+    service.hold_back()
+    assert document(config)["holds"]
+    monkeypatch.setattr(journal.Journal, "tell", lambda self, wanted: "Pacemaker does not run")
+    code, _out, err = released(service.read)
+    assert code == 1
+    assert "fw1 is not yet free:" in err
     os.close(service.fd)
 
 

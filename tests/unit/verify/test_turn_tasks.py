@@ -69,6 +69,7 @@ def test_what_returns_by_itself_has_returned_before_the_cluster_is_judged(run: R
     (False, {}),
     (True, {"maintenance": {"reason": "new disk"}}),
     (True, {"drained": True}),
+    (True, {"damping": {"held": True}}),
 ])  # fmt: skip
 def test_what_does_not_return_is_not_waited_for(run: Run, preempt: bool, own: dict[str, Any]) -> None:
     info = {**ANSWERS["fw1 node_info"]["info"], **own}
@@ -124,10 +125,31 @@ def test_a_step_of_somebodys_own_counts_as_well(run: Run, tmp_path: Path) -> Non
     assert maintenances(played)[-1] == ("on", "", "rolling update failed: ansible.builtin.fail: no such disk")
 
 
-def test_a_node_that_is_gone_by_then_is_named_with_what_failed(run: Run) -> None:
+@pytest.mark.parametrize(("problem", "why"), [(GONE, "timed out"), (BROKEN, "broken")])
+def test_a_node_that_cannot_be_told_by_then_is_named_with_what_failed(
+    run: Run, problem: dict[str, Any], why: str
+) -> None:
     """The flag that ends by itself is all that it has."""
-    played = turn(run, {"fw2 node_update": BROKEN, "fw2 node_maintenance on": [{}, GONE]})
+    played = turn(run, {"fw2 node_update": BROKEN, "fw2 node_maintenance on": [{}, problem]})
     assert played.status != 0
     told = " ".join(played.output.split())
     assert "The update of fw2 failed: Rolling | Upgrade packages: broken." in told
-    assert "it does not answer: it stays in maintenance until the limit of 4h is over" in told
+    assert f"it cannot be told to stay away ({why}): it stays in maintenance until the limit of 4h is over" in told
+
+
+def test_a_node_that_is_not_reached_in_the_middle_of_its_update_ends_the_run(run: Run) -> None:
+    """A rescue lets the others go on; what it said before would be taken for its state."""
+    played = turn(run, {"fw2 node_update": GONE})
+    assert played.status != 0
+    assert "fw2 was not reached in the middle of its update. No other node was begun." in " ".join(
+        played.output.split()
+    )
+    assert not any("cluster_rolling sound" in line or "cluster_rolling ready" in line for line in played.said)
+
+
+def test_what_is_hidden_from_the_output_is_no_reason_either(run: Run, tmp_path: Path) -> None:
+    tasks = tmp_path / "own.yml"
+    tasks.write_text('[{"ansible.builtin.fail": {"msg": "hunter2"}, "name": "Log in", "no_log": true}]')
+    played = turn(run, firewall_update_tasks=[str(tasks)])
+    assert maintenances(played)[-1] == ("on", "", "rolling update failed: Log in: hidden by no_log")
+    assert "The update of fw2 failed: Log in: hidden by no_log." in " ".join(played.output.split())

@@ -59,7 +59,7 @@ def fingerprint(entry: Entry, items: Sequence[Install]) -> str:
 class Failures:
     """What could not be put into place, until something about it is another.
 
-    A try leaves traces beside the file, and the path unit sees them: it would start the next run at once, for ever. So
+    A try leaves traces beside the file, and the watch sees them: it would start the next run at once, for ever. So
     a run that a change has started leaves alone what failed; the timer's and an operator's try again.
     """
 

@@ -31,6 +31,7 @@ WANTED = COMES_OR_GOES | IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_S
 LOST = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED
 # What comes together is told together. The kernel keeps it meanwhile.
 PAUSE_S = 0.05
+READS = 64
 _EVENT = struct.Struct("iIII")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -100,8 +101,8 @@ class Watches:
         return IN_DONT_FOLLOW if name is None else 0
 
     def events(self) -> Iterator[Event]:
-        """All that wait."""
-        while True:
+        """What waits, and no more than the kernel keeps: what comes as fast as it is read is for the next time."""
+        for _number in range(READS):
             try:
                 data = os.read(self.handle, 65536)
             except BlockingIOError:
@@ -112,17 +113,17 @@ class Watches:
                 place += _EVENT.size + length
                 yield Event(watch, mask, os.fsdecode(data[place - length : place].rstrip(b"\0")))
 
+    def outdated(self, event: Event) -> bool:
+        """Whether other directories have to be watched after it: on the way to a declared path a link leads to one."""
+        moves = event.mask & COMES_OR_GOES and (event.mask & IN_ISDIR or self.names.get(event.watch) is not None)
+        return bool(event.mask & LOST or moves)
+
     def matters(self, event: Event) -> bool:
         names = self.names.get(event.watch, set())
         return bool(event.mask & LOST) or names is None or event.name in names
 
     def close(self) -> None:
         os.close(self.handle)
-
-
-def outdated(event: Event) -> bool:
-    """Whether other directories have to be watched after it."""
-    return bool(event.mask & LOST) or bool(event.mask & IN_ISDIR and event.mask & COMES_OR_GOES)
 
 
 class Watcher:
@@ -162,9 +163,10 @@ class Watcher:
         if new:
             os.pread(self.mounts, 1, 0)
         matter: List[Event] = [event for event in self.watches.events() if self.watches.matters(event)]
-        if new or any(outdated(event) for event in matter):
-            before, self.watches = self.watches, self.anew()
-            before.close()
+        if new or any(self.watches.outdated(event) for event in matter):
+            # First the old ones go: twice as many may be more than the kernel allows.
+            self.watches.close()
+            self.watches = self.anew()
         if new or matter:
             self.ask()
         return True

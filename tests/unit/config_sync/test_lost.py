@@ -325,6 +325,16 @@ def in_order(seen: Sequence[str], steps: Sequence[str]) -> bool:
     return all(any(re.fullmatch(step, text) for text in rest) for step in steps)
 
 
+def with_news(base: Path, name: str) -> Cluster:
+    """All have the old content; this node has the new one, and the others have not heard of it."""
+    cluster = Cluster(base)
+    cluster[name].write(FILE, "old")
+    cluster.round(2)
+    cluster[name].write(FILE, "new")
+    cluster[name].run()
+    return cluster
+
+
 def killed_at(node: Node, step: str) -> None:
     child = os.fork()
     if child == 0:
@@ -334,11 +344,7 @@ def killed_at(node: Node, step: str) -> None:
 
 
 def test_what_is_healed_is_known_before_the_journal_goes(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path)
-    cluster["b"].write(FILE, "old")
-    cluster.round(2)
-    cluster["b"].write(FILE, "new")
-    cluster["b"].run()
+    cluster = with_news(tmp_path, "b")
     killed_at(cluster["a"], "settle")
     seen: list[str] = []
     assert cluster["a"].run(lambda what, where: seen.append(f"{what} {where}")) == 0
@@ -482,11 +488,7 @@ def test_peers_are_told_of_what_they_can_fetch(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_run_that_was_killed_before_the_rename_brings_nothing_old_back(tmp_path: Path) -> None:
-    cluster = Cluster(tmp_path)
-    cluster["a"].write(FILE, "old")
-    cluster.round(2)
-    cluster["a"].write(FILE, "new")
-    cluster["a"].run()
+    cluster = with_news(tmp_path, "a")
     killed_at(cluster["b"], "swap")
     assert cluster["b"].read(FILE) == "old"
     cluster["b"].run()

@@ -184,6 +184,9 @@ def all_steps() -> tuple[Step, ...]:
 
 def start(command: Sequence[str], step: Step, path: Path) -> subprocess.Popen[bytes] | str:
     """Start a command whose output goes to this file; returns why that failed if it did."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So it is in the background of a script, and would be in the command, which could not be ended politely then.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with path.open("ab") as log:
         log.write(f"$ {' '.join(command)}\n".encode())
         log.flush()

@@ -48,9 +48,8 @@ class Rig:
             inner = f"{interface(zone)} address {mac(zone, True)} netns {self.node.netns}"
             outer = f"{_OUTER} address {mac(zone, False)} netns {world.netns}"
             inside(self.node.holder, ["ip", "-batch", "-"], stdin=f"link add {inner} type veth peer name {outer}\n")
-            # One packet is one packet, as it comes from a wire: not a train of many that pays for a rule once.
-            self._ip(world, f"link set lo up\nlink set {_OUTER} gso_max_segs 1\nlink set {_OUTER} up\n")
-            self._ip(self.node, f"link set {interface(zone)} gso_max_segs 1\nlink set {interface(zone)} up\n")
+            self._ip(world, f"link set lo up\nlink set {_OUTER} up\n")
+            self._ip(self.node, f"link set {interface(zone)} up\n")
             for family in (4, 6):
                 self._connect(zone, world, family)
         self.forward()
@@ -82,12 +81,11 @@ class Rig:
                 raise LabError(f"{where.name}: {done.stderr.strip()}")
 
     def forward(self) -> None:
-        """As the loader does at its end, for those who leave it to others. Closed connections are forgotten soon."""
+        """As the loader does at its end, for those who leave it to others."""
         for key, value in (
             ("net.ipv4.ip_forward", 1),
             ("net.ipv6.conf.all.forwarding", 1),
             ("net.ipv4.conf.all.rp_filter", 0),
-            ("net.netfilter.nf_conntrack_tcp_timeout_close", 1),
         ):
             path = "/proc/sys/" + key.replace(".", "/")
             done = self.node.run(["sh", "-c", f"echo {value} > {path}"])

@@ -37,9 +37,9 @@ MAINTENANCE = "/usr/local/sbin/linuxha-maintenance"
 
 
 @contextmanager
-def deployed(name: str, inventory: Path) -> Iterator[Lab]:
-    """A fresh lab, deployed and verified, and taken down in the end."""
-    lab = labs.up(name, inventory, fresh=True)
+def deployed(name: str, inventory: Path, release: str | None = None) -> Iterator[Lab]:
+    """A fresh lab, deployed and verified, and taken down in the end. `release` is that of all nodes."""
+    lab = labs.up(name, inventory, release=release, fresh=True)
     try:
         playbook.play(lab, "site", show=None)
         playbook.play(lab, "verify", show=None)

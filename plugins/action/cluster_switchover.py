@@ -121,9 +121,10 @@ def _orders(now: Situation, moves: Sequence[switchover.Move], priorities: Mappin
     expectation, mine = now.expectation, now.plan["node"]
     answers = {report.node: report.info for report in now.reports if report.info is not None}
     drained = switchover.drained(moves, switchover.advertised(expectation, answers, priorities))
+    ordered = [asdict(move) for move in moves if move.target == mine]
     return {
         "moves": [asdict(move) for move in moves],
         "drain": expectation.manager == "keepalived" and mine in drained and mine in answers,
-        "resources": [asdict(move) for move in moves if expectation.manager == "pacemaker" and move.target == mine],
+        "resources": ordered if expectation.manager == "pacemaker" and mine in answers else [],
         "gives_way": any(move.source == mine for move in moves),
     }

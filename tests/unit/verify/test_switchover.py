@@ -503,3 +503,11 @@ def test_a_node_that_does_not_answer_is_not_told_to_give_way(monkeypatch: pytest
     back = act(monkeypatch, {"fw1": node(False), "fw2": None}, "fw2", step="back", moves=moves)
     assert back["moves"] == [{"group": "edge", "source": "fw2", "target": "fw1"}]
     assert not back["drain"]
+
+
+def test_nor_is_it_told_to_take_the_addresses_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLAN, "topology", "pacemaker")
+    moves = [{"group": "edge", "source": "fw1", "target": "fw2"}]
+    back = [{"group": "edge", "source": "fw2", "target": "fw1"}]
+    assert act(monkeypatch, moved(), "fw1", step="back", moves=moves)["resources"] == back
+    assert act(monkeypatch, {**moved(), "fw1": None}, "fw1", step="back", moves=moves)["resources"] == []

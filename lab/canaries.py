@@ -106,7 +106,11 @@ class Watch(threading.Thread):
         self._done.set()
         self.join()
 
-    def found(self, wanted: Mapping[str, Iterable[bytes]]) -> set[str]:
-        """Secret and place of all that was seen."""
-        kept = list(self._kept.values())
+    def found(self, wanted: Mapping[str, Iterable[bytes]], agents_of: str = "") -> set[str]:
+        """Secret and place of all that was seen, but for the environment of the agents of one resource.
+
+        They get its parameters there by the resource agent API of OCF, and only their own user can read it.
+        """
+        mark = f"\0OCF_RESOURCE_INSTANCE={agents_of}\0".encode()
+        kept = [(name, data) for name, data in self._kept.values() if name != "environ" or mark not in b"\0" + data]
         return {f"{secret} in {name}: {data[:60]!r}" for name, data in kept for secret in seen(data, wanted)}

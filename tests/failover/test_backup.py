@@ -75,7 +75,7 @@ def watched(pair: Pair, forbidden: Mapping[str, Iterable[bytes]]) -> Iterator[No
     finally:
         watch.stop()
     assert watch.looks > 10
-    assert watch.found(forbidden) == set()
+    assert watch.found(forbidden, agents_of="theirs") == set()
 
 
 def play(pair: Pair, name: str, directory: Path, *arguments: str) -> playbook.Played:

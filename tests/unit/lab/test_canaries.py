@@ -83,6 +83,19 @@ def test_the_watch_sees_arguments_and_environments_also_of_what_it_looks_for_lat
     assert {line.partition(":")[0] for line in backwards} == {"backwards in environ"}
 
 
+def test_only_the_agents_of_one_resource_are_given_its_parameters() -> None:
+    watch = canaries.Watch()
+    watch.start()
+    try:
+        sleep = [sys.executable, "-c", "import time; time.sleep(0.5)"]
+        subprocess.run(sleep, check=True, env={"OCF_RESOURCE_INSTANCE": "mine", "OCF_RESKEY_password": CANARY})
+    finally:
+        watch.stop()
+    assert watch.found(WANTED, agents_of="mine") == set()
+    for other in ("", "min", "theirs"):
+        assert {line.partition(":")[0] for line in watch.found(WANTED, agents_of=other)} == {"test in environ"}
+
+
 def test_the_watch_sees_files_that_are_there_for_a_moment(tmp_path: Path) -> None:
     watch = canaries.Watch([tmp_path, tmp_path / "away"])
     watch.start()

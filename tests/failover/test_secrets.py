@@ -296,8 +296,8 @@ def operate(scene: Scene) -> None:
     scene.play("backup", "--check", *archives, *kept)
     scene.play("backup", *archives, *kept)
     scene.lab.nodes["fw2"].exec("rm", KEPT)
-    scene.play("restore", "--check", *archives)
-    scene.play("restore", *archives)
+    scene.play("restore", "--check", *archives, *kept)
+    scene.play("restore", *archives, *kept)
     assert scene.lab.nodes["fw2"].exec("cat", KEPT) == secrets[places.KEPT][0]
 
     reports = {
@@ -358,7 +358,8 @@ def test_each_channel_would_have_told(scene: Scene) -> None:
     scene.play(str(play))
     (scene.directory / "archives" / "clear").write_text(planted.encode().hex())
     assert len(outputs(scene, wanted)) == 1
-    names = {line.partition(":")[0] for line in controller(scene, wanted)}
+    # What Ansible puts before the name of a host in its cache of facts belongs to its version.
+    names = {line.partition(":")[0].rpartition("_")[2] for line in controller(scene, wanted)}
     assert {"ansible.log", "fw1", "clear", "planted.log"} <= names
 
     node.container.exec(["logger"], stdin=planted)

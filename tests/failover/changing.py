@@ -30,6 +30,7 @@ VIPS = {"wan": ["192.0.2.11", "2001:db8:1::11"], "lan": ["198.51.100.11", "2001:
 DMZ = {"interface": "eth5", "ipv4": "203.0.113.128/25", "ipv6": "2001:db8:3::/64"}
 DMZ_VIPS = {"dmz": ["203.0.113.129", "2001:db8:3::1"]}
 RULE = {"name": "new", "from": "wan", "to": "firewall", "protocol": "tcp", "ports": [9], "action": "accept"}
+MISSPELT = {"name": "misspelt", "command": "/usr/bin/test -e /etc/hostnaem", "interval_ms": 1000}
 UNITS = {
     "keepalived": ("keepalived", "linuxha-rules"),
     "pacemaker": ("corosync", "pacemaker", "linuxha-rules"),
@@ -52,7 +53,8 @@ def described(directory: Path, topology: str, *parts: str) -> Path:
     Args:
         directory: where the parts of one test are.
         topology: whose example.
-        parts: vips (two more on each network), network (one more, with addresses on all nodes), rule (one more).
+        parts: vips (two more on each network), network (one more, with addresses on all nodes), rule (one more),
+            misspelt (a track script that fails on every node).
     """
     inventory = directory / ("-".join(parts) or "example")
     shutil.copytree(INVENTORIES / topology, inventory)
@@ -65,6 +67,8 @@ def described(directory: Path, topology: str, *parts: str) -> Path:
                 networks[name]["vips"] += more
         if "network" in parts:
             networks["dmz"] = {**DMZ, "vips": DMZ_VIPS["dmz"]}
+        if "misspelt" in parts:
+            content["firewall_cluster"]["vrrp"] = {"track_scripts": [MISSPELT]}
 
     _edit(group / "cluster.yml", cluster)
     if "rule" in parts:

@@ -5,15 +5,20 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from lab import playbook
+from lab.faults import Faults
 from lab.hosts import NodeHost
+from lab.run import LabError
 from tests.failover.changing import DMZ_VIPS, VIPS, Changing, kinds, last_owners, restarting_is_noticed
 from tests.failover.live import fault
 
 pytestmark = pytest.mark.full
+
+CONF = "/etc/keepalived/keepalived.conf"
 
 
 def test_virtual_addresses_come_and_go(live: Changing) -> None:
@@ -28,6 +33,31 @@ def test_a_network_comes_and_goes(live: Changing) -> None:
     there, back = live.unnoticed(live.site("network"), live.site())
     assert last_owners(there, DMZ_VIPS) == {(live.pair.active().name,)}
     assert last_owners(back, DMZ_VIPS) == {()}
+
+
+def test_a_new_check_that_fails_stops_the_run_on_the_standby(live: Changing) -> None:
+    """The node that serves never gets it, and the run after the repair changes it nowhere."""
+    pair, standby = live.pair, live.pair.standby()
+    (row,) = (row for row in kinds(live.said("misspelt")) if row[:2] == (standby.name, "keepalived"))
+    assert row[2] == "reload, new check"
+    wrong, said = live.site("misspelt"), []
+
+    def attempt(node: NodeHost) -> None:
+        with pytest.raises(LabError) as failed:
+            wrong.inject(pair, Faults(pair.lab), node)
+        said.append(" ".join(str(failed.value).split()))
+
+    (measured,) = live.observe(fault("misspelt", attempt))
+
+    assert "with a new one" in said[0], said
+    assert measured.window.flows is not None
+    assert (measured.window.flows.survived, measured.window.flows.resets) == (200, 0)
+    assert (measured.owners.changes, measured.blackout.lost_packets) == (0, 0), measured.blackout
+    assert "misspelt" in standby.exec("cat", CONF)
+    assert "misspelt" not in pair.active().exec("cat", CONF)
+    mended = playbook.play(live.example, "site", show=None).output
+    assert re.search(rf"^{pair.active().name} .* changed=0 ", mended, re.MULTILINE), mended
+    pair.wait_steady()
 
 
 def test_a_restart_instead_of_a_reload_is_noticed(live: Changing) -> None:

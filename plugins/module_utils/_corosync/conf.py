@@ -28,8 +28,8 @@ RESTART = (
     "totem.interface.*.ttl",
     "quorum.provider",
     "system.*",
-    "nodelist.node.*.nodeid",
 )
+_NODE_ID = re.compile(r"(nodelist\.node\..+\.)nodeid")
 # Sections that may stand there several times; the database counts them.
 _LISTS = {"nodelist.node", "uidgid"}
 _RUNTIME = re.compile(r"(\S+) \((\w+)\) = ?(.*)")
@@ -130,15 +130,29 @@ def compare(running: Mapping[str, str], before: Mapping[str, str], after: Mappin
         before: the keys of the file that it may have read.
         after: the keys of the file that it should have read.
     """
-    found = []
-    for key, new in after.items():
-        old = running.get(key, "")
-        if old != new:
-            found.append(Difference(key, old, new, _restarts(key)))
-    for key in before.keys() - after.keys():
-        if key in running:
-            found.append(Difference(key, running[key], "", _restarts(key)))
-    return sorted(found)
+    changed = {key: (running.get(key, ""), new) for key, new in after.items() if running.get(key, "") != new}
+    gone = {key: (running[key], "") for key in before.keys() - after.keys() if key in running}
+    others = _other_ids(running, after)
+    return sorted(
+        Difference(key, old, new, _restarts(key) or key.startswith(others))
+        for key, (old, new) in {**changed, **gone}.items()
+    )
+
+
+def _ids(keys: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """By the name of each node, or its first address, its id and its place in the list."""
+    found = {}
+    for key, value in keys.items():
+        if match := _NODE_ID.fullmatch(key):
+            name = keys.get(f"{match[1]}name") or keys.get(f"{match[1]}ring0_addr", "")
+            found[name] = (value, match[1])
+    return found
+
+
+def _other_ids(running: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """Places of nodes that shall have another id. A place alone says nothing: nodes come and go by a reload."""
+    old, new = _ids(running), _ids(after)
+    return tuple(new[name][1] for name in sorted(old.keys() & new.keys()) if old[name][0] != new[name][0])
 
 
 def refusal(running: Mapping[str, str], differences: Iterable[Difference]) -> str:

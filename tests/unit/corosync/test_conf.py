@@ -112,12 +112,42 @@ def test_a_key_that_goes() -> None:
         ("totem.interface.0.mcastport", True),
         ("quorum.provider", True),
         ("system.sched_rr", True),
-        ("nodelist.node.1.nodeid", True),
+        ("nodelist.node.2.nodeid", False),
     ],
 )
 def test_what_a_reload_can_change(key: str, restart: bool) -> None:
     (found,) = compare({}, {}, {key: "x"})
     assert (found.restart, found.line) == (restart, f"{key}: (none) -> x")
+
+
+def nodes(*listed: str) -> dict[str, str]:
+    """A list of nodes; each is its name and its id."""
+    found = {}
+    for place, (name, number) in enumerate(listed):
+        found[f"nodelist.node.{place}.name"] = name
+        found[f"nodelist.node.{place}.nodeid"] = number
+    return found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "restart"),
+    [
+        (["a1", "b2"], ["a1", "b2", "c3"], False),
+        (["a1", "b2"], ["c3", "a1", "b2"], False),
+        (["a1", "b2", "c3"], ["a1", "c3"], False),
+        (["a1", "b2", "c3"], ["a1", "b2"], False),
+        (["a1", "b2"], ["a1", "c3"], False),
+        (["a1", "b2"], ["a1", "b3"], True),
+        (["a1", "b2"], ["a2", "b1"], True),
+        (["a1", "b2"], ["b1", "a2"], True),
+        (["a1", "b2"], ["c3", "a1", "b4"], True),
+    ],
+)
+def test_nodes_come_and_go_by_a_reload_and_keep_their_ids(before: list[str], after: list[str], restart: bool) -> None:
+    old, new = nodes(*before), nodes(*after)
+    found = compare(old, old, new)
+    assert found
+    assert any(item.restart for item in found) is restart
 
 
 def test_a_key_that_is_a_secret_does_not_show() -> None:

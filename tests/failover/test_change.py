@@ -40,24 +40,25 @@ def test_a_new_check_that_fails_stops_the_run_on_the_standby(live: Changing) -> 
     pair, standby = live.pair, live.pair.standby()
     (row,) = (row for row in kinds(live.said("misspelt")) if row[:2] == (standby.name, "keepalived"))
     assert row[2] == "reload, new check"
-    wrong, said = live.site("misspelt"), []
+    wrong, said, mended = live.site("misspelt"), [], []
 
     def attempt(node: NodeHost) -> None:
         with pytest.raises(LabError) as failed:
             wrong.inject(pair, Faults(pair.lab), node)
         said.append(" ".join(str(failed.value).split()))
+        assert "misspelt" in standby.exec("cat", CONF)
+        assert "misspelt" not in node.exec("cat", CONF)
 
-    (measured,) = live.observe(fault("misspelt", attempt))
+    def mend(_node: NodeHost) -> None:
+        mended.append(playbook.play(live.example, "site", show=None).output)
+
+    (measured,) = live.observe(fault("misspelt", attempt, mend))
 
     assert "with a new one" in said[0], said
     assert measured.window.flows is not None
     assert (measured.window.flows.survived, measured.window.flows.resets) == (200, 0)
     assert (measured.owners.changes, measured.blackout.lost_packets) == (0, 0), measured.blackout
-    assert "misspelt" in standby.exec("cat", CONF)
-    assert "misspelt" not in pair.active().exec("cat", CONF)
-    mended = playbook.play(live.example, "site", show=None).output
-    assert re.search(rf"^{pair.active().name} .* changed=0 ", mended, re.MULTILINE), mended
-    pair.wait_steady()
+    assert re.search(rf"^{pair.active().name} .* changed=0 ", mended[0], re.MULTILINE), mended
 
 
 def test_a_restart_instead_of_a_reload_is_noticed(live: Changing) -> None:

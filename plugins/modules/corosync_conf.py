@@ -121,7 +121,7 @@ def main() -> None:
     answer = run(["corosync-cmapctl"])
     running = runtime(answer.stdout)
     differences = compare(running, known, after) if answer.ok else []
-    if reason := refusal(running, differences):
+    if reason := refusal(running, after, differences):
         module.fail_json(msg=f"content: {reason} Nothing was written.")
     if content != before and (reason := refused(run, Path(module.tmpdir), content)):
         module.fail_json(msg=f"content: corosync refuses it: {reason}. Nothing was written.")

@@ -82,6 +82,12 @@ lines:
   type: list
   elements: str
   sample: ["+ 192.0.2.11/24 dev eth1"]
+checks:
+  description: Names of track scripts that a keepalived which runs does not have yet, whatever the kind is.
+  returned: success
+  type: list
+  elements: str
+  sample: ["gateway"]
 older:
   description: Settings that only a start takes over, as they are and as they should be.
   returned: success
@@ -137,7 +143,9 @@ def main() -> None:
         given["live"],
         given["vrrp"],
     )
-    module.exit_json(changed=False, kind=found.kind, lines=list(found.lines), older=list(found.older))
+    module.exit_json(
+        changed=False, kind=found.kind, lines=list(found.lines), older=list(found.older), checks=list(found.checks)
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: (c) 2026 linuxha.firewall contributors
-"""Connections that new rules forbid are cut when asked, on all nodes, and no takeover brings them back."""
+"""Connections that new rules forbid are cut when asked, and no takeover brings them back."""
 
 from __future__ import annotations
 

@@ -40,11 +40,13 @@ class Change:
             script, whose first result counts.
         lines: what goes (-) and what comes (+).
         older: settings that only a start takes over, as they are and as they should be.
+        checks: names of track scripts that a running keepalived gets, whatever the kind is.
     """
 
     kind: str
     lines: Sequence[str] = ()
     older: Sequence[str] = ()
+    checks: Sequence[str] = ()
 
 
 def started_with(environment: Optional[bytes]) -> Optional[list[str]]:
@@ -125,12 +127,13 @@ def classify(
         return Change(START, differing)
     behind = older(running.settings, settings)
     kind = live if differing else NOTHING
+    checks = sorted(set(blocks(after, "vrrp_script")) - set(blocks(before, "vrrp_script"))) if vrrp else []
     was = instances(before) if vrrp else set()
     # One that stays is enough: the others are in one sync group with it.
     if was and not was & instances(after):
         kind = REJOIN
     elif behind:
         kind = RESTART
-    elif vrrp and set(blocks(after, "vrrp_script")) - set(blocks(before, "vrrp_script")):
+    elif checks:
         kind = CHECK
-    return Change(kind, differing, behind)
+    return Change(kind, differing, behind, checks)

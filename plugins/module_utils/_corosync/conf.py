@@ -131,35 +131,77 @@ def compare(running: Mapping[str, str], before: Mapping[str, str], after: Mappin
         after: the keys of the file that it should have read.
     """
     changed = {key: (running.get(key, ""), new) for key, new in after.items() if running.get(key, "") != new}
-    gone = {key: (running[key], "") for key in before.keys() - after.keys() if key in running}
-    others = _other_ids(running, after)
+    # Of nodes that go all counts that runs: the file may be written already, and not be loaded.
+    there = tuple(node.place for node in _nodes(after))
+    away = tuple(node.place for node in _nodes(running) if node.place not in there)
+    left = {key for key in running if key.startswith(away)} | (before.keys() - after.keys())
+    gone = {key: (running[key], "") for key in left if key in running}
+    moved = _readdressed(running, after)
     return sorted(
-        Difference(key, old, new, _restarts(key) or key.startswith(others))
+        Difference(key, old, new, _restarts(key) or key.startswith(moved))
         for key, (old, new) in {**changed, **gone}.items()
     )
 
 
-def _ids(keys: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """By the name of each node, or its first address, its id and its place in the list."""
-    found = {}
-    for key, value in keys.items():
-        if match := _NODE_ID.fullmatch(key):
-            name = keys.get(f"{match[1]}name") or keys.get(f"{match[1]}ring0_addr", "")
-            found[name] = (value, match[1])
-    return found
+@dataclass(frozen=True)
+class _Node:
+    """One of the list: where its keys are, and what it is known by."""
+
+    place: str
+    number: str
+    name: str
+    addresses: Mapping[str, str]
+
+    def is_also(self, other: _Node) -> bool:
+        return self.name == other.name != "" or bool(set(self.addresses.values()) & set(other.addresses.values()))
 
 
-def _other_ids(running: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Places of nodes that shall have another id. A place alone says nothing: nodes come and go by a reload."""
-    old, new = _ids(running), _ids(after)
-    return tuple(new[name][1] for name in sorted(old.keys() & new.keys()) if old[name][0] != new[name][0])
+def _nodes(keys: Mapping[str, str]) -> list[_Node]:
+    places = [(match[1], number) for key, number in keys.items() if (match := _NODE_ID.fullmatch(key))]
+    return [
+        _Node(
+            place,
+            number,
+            keys.get(f"{place}name", ""),
+            {key: value for key, value in keys.items() if key.startswith(f"{place}ring")},
+        )
+        for place, number in places
+    ]
 
 
-def refusal(running: Mapping[str, str], differences: Iterable[Difference]) -> str:
+def _readdressed(running: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """Places of nodes with another address under an id that stays, which corosync does not take from a reload."""
+    old = {node.number: sorted(node.addresses.items()) for node in _nodes(running)}
+    found = []
+    for node in _nodes(after):
+        was = {key.rpartition(".")[2]: value for key, value in old.get(node.number, ())}
+        now = {key.rpartition(".")[2]: value for key, value in node.addresses.items()}
+        if any(was[ring] != now[ring] for ring in was.keys() & now.keys()):
+            found.append(node.place)
+    return tuple(found)
+
+
+def _renumbered(running: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Nodes that stay and shall have another id, each as a line."""
+    return [
+        f"{new.name or old.name or new.place} {old.number} -> {new.number}"
+        for old in _nodes(running)
+        for new in _nodes(after)
+        if old.is_also(new) and old.number != new.number
+    ]
+
+
+def refusal(running: Mapping[str, str], after: Mapping[str, str], differences: Iterable[Difference]) -> str:
     """Why a corosync that runs must not learn this now, or an empty text.
 
-    While the quorum device changes, its vote is missing. Nodes that are all here have a majority without it.
+    Under another id a node is another one to its peers, until all have started again. While the quorum device changes,
+    its vote is missing; nodes that are all here have a majority without it.
     """
+    if others := _renumbered(running, after):
+        return (
+            f"Nodes that stay would get another id ({', '.join(others)}), and would not see each other until all have "
+            "restarted. Give each the id that it has (firewall_node.id), or stop corosync on all nodes."
+        )
     differences = list(differences)
     changed = [item for item in differences if item.device]
     if not changed:

@@ -93,6 +93,25 @@ def test_a_keepalived(running: Running, before: str, after: str, kind: str) -> N
     assert classify(running, before, after, LIMITS, vrrp=True).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("running", "before", "after", "checks"),
+    [
+        (ACTIVE, CONF, TRACKED, ["router"]),
+        (ACTIVE, CONF, TRACKED + PROXY, ["proxy", "router"]),
+        (ACTIVE, TRACKED, TRACKED + PROXY, ["proxy"]),
+        (ACTIVE, TRACKED, TRACKED, []),
+        # A restart that is pending is no reason not to look: the file is read again all the same.
+        (Running(True, ["LimitRTPRIO=0"]), CONF, TRACKED, ["router"]),
+        (ACTIVE, CONF, TRACKED.replace(" 51", " 53"), ["router"]),
+        (Running(False), CONF, TRACKED, []),
+    ],
+)
+def test_new_checks_are_told_whatever_else_changes(
+    running: Running, before: str, after: str, checks: list[str]
+) -> None:
+    assert list(classify(running, before, after, LIMITS, vrrp=True).checks) == checks
+
+
 def test_what_a_reload_brings_needs_no_restart() -> None:
     assert classify(ACTIVE, CONF, CONF, [*LIMITS, "vrrp_cpu_affinity"], vrrp=True).kind == "nothing"
 

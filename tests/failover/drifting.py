@@ -67,7 +67,7 @@ COMMON = (
         "a rule in the kernel",
         [f"iptables -I {RULE}"],
         [f"iptables -D {RULE}"],
-        lambda node: {("kernel", node, "rules")},
+        lambda node: {("kernel", node, "rules"), ("peer", "", "rules")},
     ),
     Change(
         "a daemon that does not run",
@@ -144,7 +144,9 @@ def each_is_found(pair: Pair, directory: Path, changes: Sequence[Change]) -> Non
 
     found = seen(json.loads((directory / "report.json").read_text()))
     expected = {item for change in changes for item in change.expected(node.name)}
-    assert found == expected
+    # States of connections that have ended can be left over on a standby node, whatever was done to it.
+    left = {("daemon", node.name, "conntrackd")}
+    assert found - left == expected, f"more: {found - left - expected}, missing: {expected - found}"
     assert PARAMETER in str(error.value)
 
 

@@ -356,4 +356,4 @@ def test_a_node_is_worth_less_for_each_group_it_serves_and_never_a_preference(tm
 
 def test_the_primary_returns_with_its_states_and_not_before() -> None:
     """What `preempt` adds to the stickiness is less than what states are worth (one group of addresses)."""
-    assert 0 < view_cib.RETURNS < states.IN_STEP - states.BEHIND
+    assert 0 < 2 * view_cib.RETURNS < states.IN_STEP - states.BEHIND

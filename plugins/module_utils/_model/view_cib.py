@@ -29,10 +29,10 @@ COMMIT_S = 30
 # nodes all suffer has to serve. Nor may a node be kept from it whose attribute is not written yet.
 REACHABLE = 100_000
 PREFERRED = 100
-# By how much the primary outweighs the stickiness with `preempt`. Of one group less than half of what a node is worth that
-# has the states beside one that has not (95, ocf_states.py): it returns when it is in step, and not before. Half, for the
-# scheduler adds the preference of what is colocated with a promoted role twice. Of several groups the states weigh more
-# than any preference.
+# By how much the primary outweighs the stickiness with `preempt`. Of one group less than half of what a node is worth
+# that has the states beside one that has not (95, ocf_states.py): it returns when it is in step, and not before. Half,
+# for the scheduler adds the preference of what is colocated with a promoted role twice. Of several groups the states
+# weigh more than any preference.
 RETURNS = 20
 RECHECK_S = 60
 # Parameters of fence devices that come from other words of the model.

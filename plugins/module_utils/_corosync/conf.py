@@ -145,7 +145,7 @@ def compare(running: Mapping[str, str], before: Mapping[str, str], after: Mappin
 
 @dataclass(frozen=True)
 class _Node:
-    """One of the list: where its keys are, and what it is known by."""
+    """One of the list: where its keys are, and what it is known by; its addresses by the name of their ring."""
 
     place: str
     number: str
@@ -163,7 +163,7 @@ def _nodes(keys: Mapping[str, str]) -> list[_Node]:
             place,
             number,
             keys.get(f"{place}name", ""),
-            {key: value for key, value in keys.items() if key.startswith(f"{place}ring")},
+            {key.removeprefix(place): value for key, value in keys.items() if key.startswith(f"{place}ring")},
         )
         for place, number in places
     ]
@@ -171,14 +171,13 @@ def _nodes(keys: Mapping[str, str]) -> list[_Node]:
 
 def _readdressed(running: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """Places of nodes with another address under an id that stays, which corosync does not take from a reload."""
-    old = {node.number: sorted(node.addresses.items()) for node in _nodes(running)}
-    found = []
-    for node in _nodes(after):
-        was = {key.rpartition(".")[2]: value for key, value in old.get(node.number, ())}
-        now = {key.rpartition(".")[2]: value for key, value in node.addresses.items()}
-        if any(was[ring] != now[ring] for ring in was.keys() & now.keys()):
-            found.append(node.place)
-    return tuple(found)
+    return tuple(
+        new.place
+        for old in _nodes(running)
+        for new in _nodes(after)
+        if old.number == new.number
+        and any(old.addresses[ring] != new.addresses[ring] for ring in old.addresses.keys() & new.addresses.keys())
+    )
 
 
 def _renumbered(running: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -72,5 +72,6 @@ def test_remembered_addresses_make_no_node_active(tmp_path: Path) -> None:
     write = {"ansible.builtin.copy": {"content": "{{ groups | to_json }}", "dest": str(said)}, "run_once": True}
     output = play(tmp_path, [yaml.safe_load(SITE.read_text())[0], {"hosts": "all", "tasks": [write]}], NOW)
     groups = json.loads(said.read_text())
-    assert groups["firewall_pass_active"] == ["came", "came6"], output
-    assert groups["firewall_pass_standby"] == ["went", "went6"], output
+    # Ansible puts a host into its group when its answer comes, in no order.
+    assert {*groups["firewall_pass_active"]} == {"came", "came6"}, output
+    assert {*groups["firewall_pass_standby"]} == {"went", "went6"}, output

@@ -18,6 +18,8 @@ description:
   - Neither reloads nor restarts anything.
   - Refuses to change the quorum device of a corosync that runs while a node is away, or together with something that
     needs a restart. The nodes that are here may need its vote meanwhile.
+  - Refuses to let nodes come or go together with something that needs a restart, and to give a node that stays another
+    id.
 attributes:
   check_mode:
     support: full
@@ -70,6 +72,12 @@ restart_keys:
   type: list
   elements: str
   sample: ["totem.cluster_name"]
+reload_error:
+  description:
+    - Why the last reload did not take effect on this node, or an empty text. It needs another one then. Versions before
+      3.1.9 write it into their journal only.
+  returned: success
+  type: str
 device:
   description: Whether the configuration of the quorum device is among them, which its client reads when it starts.
   returned: success
@@ -85,6 +93,7 @@ from ansible_collections.linuxha.firewall.plugins.module_utils._corosync import 
     compare,
     parse,
     refusal,
+    reload_error,
     runtime,
 )
 from ansible_collections.linuxha.firewall.plugins.module_utils._gateway import NOT_FOUND, Run, gateway
@@ -125,10 +134,12 @@ def main() -> None:
         module.fail_json(msg=f"content: {reason} Nothing was written.")
     if content != before and (reason := refused(run, Path(module.tmpdir), content)):
         module.fail_json(msg=f"content: corosync refuses it: {reason}. Nothing was written.")
-    needs = "start"
+    needs, failed = "start", reload_error(running)
     if answer.ok:
         restart = any(item.restart for item in differences)
-        needs = "restart" if restart else "reload" if differences else "nothing"
+        needs = "restart" if restart else "reload" if differences or failed else "nothing"
+    if failed:
+        module.warn(f"corosync has not taken its last reload: {failed}")
     if content != before and not module.check_mode:
         new = path.with_name(f".{path.name}.new")
         new.write_text(content, encoding="utf-8")
@@ -139,6 +150,7 @@ def main() -> None:
         needs=needs,
         changes=[item.line for item in differences],
         restart_keys=[item.key for item in differences if item.restart],
+        reload_error=failed,
         device=any(item.device for item in differences),
         diff={"before": before, "after": content, "before_header": str(path), "after_header": str(path)},
     )

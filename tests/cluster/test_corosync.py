@@ -7,7 +7,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from lab import playbook
+from lab.run import LabError
 from tests.cluster.live import Cluster
 
 DEPLOY = str(Path(__file__).parent / "deploy.yml")
@@ -76,3 +79,31 @@ def test_an_interrupted_run_is_made_good_by_the_next(cluster: Cluster) -> None:
     assert {key(cluster, "totem.token", node) for node in cluster.lab.nodes} == {"400"}
     deploy(cluster)
     assert {key(cluster, "totem.token", node) for node in cluster.lab.nodes} == {"300"}
+
+
+@pytest.mark.full
+def test_a_node_that_does_not_take_the_reload_ends_the_run(cluster: Cluster) -> None:
+    """Its corosync reads another file, so the reload tells it nothing; the command itself says that all is well."""
+    drop, other = "/etc/systemd/system/corosync.service.d/other.conf", "/etc/corosync/other.conf"
+
+    def restart() -> None:
+        cluster.run("systemctl", "daemon-reload", node="fw2")
+        cluster.run("systemctl", "stop", "pacemaker", node="fw2")
+        cluster.run("systemctl", "restart", "corosync", node="fw2")
+        cluster.run("systemctl", "start", "pacemaker", node="fw2")
+
+    cluster.run("cp", "/etc/corosync/corosync.conf", other, node="fw2")
+    cluster.run("mkdir", "-p", str(Path(drop).parent), node="fw2")
+    text = f"[Service]\nEnvironment=COROSYNC_MAIN_CONFIG_FILE={other}\n"
+    cluster.run("sh", "-c", f"printf '{text}' > {drop}", node="fw2")
+    try:
+        restart()
+        with pytest.raises(LabError, match=r"totem\.token: 300 -> 150"):
+            deploy(cluster, "-e", "corosync_profile=instant")
+        assert key(cluster, "totem.token", "fw1") == "150"
+    finally:
+        cluster.run("rm", drop, other, node="fw2")
+        restart()
+    deploy(cluster)
+    assert {key(cluster, "totem.token", node) for node in cluster.lab.nodes} == {"300"}
+    assert deploy(cluster).changed == 0

@@ -4,6 +4,6 @@
 
 from __future__ import annotations
 
-from .conf import ConfError, Difference, compare, parse, refusal, runtime
+from .conf import ConfError, Difference, compare, parse, refusal, reload_error, runtime
 
-__all__ = ["ConfError", "Difference", "compare", "parse", "refusal", "runtime"]
+__all__ = ["ConfError", "Difference", "compare", "parse", "refusal", "reload_error", "runtime"]

@@ -202,6 +202,13 @@ def refusal(running: Mapping[str, str], after: Mapping[str, str], differences: I
             "restarted. Give each the id that it has (firewall_node.id), or stop corosync on all nodes."
         )
     differences = list(differences)
+    restart = [item.line for item in differences if item.restart]
+    come_and_go = {node.number for node in _nodes(running)} ^ {node.number for node in _nodes(after)}
+    if restart and come_and_go:
+        return (
+            f"Nodes cannot come or go (ids {', '.join(sorted(come_and_go))}) together with what needs a restart "
+            f"({restart[0]}): a node restarts when all others are there to take over. Do one after the other."
+        )
     changed = [item for item in differences if item.device]
     if not changed:
         return ""
@@ -217,12 +224,17 @@ def refusal(running: Mapping[str, str], after: Mapping[str, str], differences: I
             f"The quorum device cannot be changed ({changed[0].line}) while a node is away: {', '.join(away)}. "
             "Bring it back, or take it out of the nodes first."
         )
-    if restart := [item.line for item in differences if item.restart]:
+    if restart:
         return (
             f"The quorum device cannot be changed ({changed[0].line}) together with what needs a restart "
             f"({restart[0]}). Do one after the other."
         )
     return ""
+
+
+def reload_error(running: Mapping[str, str]) -> str:
+    """Why the last reload did not take effect on this node, or an empty text. corosync remembers it since 3.1.9."""
+    return running.get("config.reload_error_message", "")
 
 
 def _restarts(key: str) -> bool:

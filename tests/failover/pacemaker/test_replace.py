@@ -46,6 +46,16 @@ def of_three(directory: Path) -> Path:
     return directory
 
 
+def renumbered(directory: Path) -> Path:
+    """The example inventory with another number for its second node."""
+    shutil.copytree(INVENTORIES / "pacemaker", directory)
+    path = directory / "host_vars" / "fw2.yml"
+    variables = yaml.safe_load(path.read_text())
+    variables["firewall_node"]["id"] = 9
+    path.write_text(yaml.safe_dump(variables))
+    return directory
+
+
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pair, Pair]]:
     """Three machines. Two of them are the example pair, described without the third, which is bare, and with it."""
@@ -87,7 +97,9 @@ def test_a_node_that_lives_is_not_replaced(pair: Pair) -> None:
     the_living_are_refused(pair)
 
 
-def test_two_nodes_become_three_and_two_again(pair: Pair, machines: tuple[Pair, Pair], record_property: Record) -> None:
+def test_two_nodes_become_three_and_two_again(
+    pair: Pair, machines: tuple[Pair, Pair], record_property: Record, tmp_path: Path
+) -> None:
     three, active, third = machines[1], pair.active(), "fw3"
 
     during(pair, lambda: playbook.play(three.lab, "site", show=None), record_property, "grow")
@@ -102,6 +114,12 @@ def test_two_nodes_become_three_and_two_again(pair: Pair, machines: tuple[Pair, 
     with pytest.raises(LabError, match="firewall_remove"):
         playbook.play(three.lab, "remove_node", ["-e", f"firewall_remove={third}"], show=None)
     leave = ["-e", f"firewall_remove={third}"]
+    other = with_inventory(three.lab, renumbered(tmp_path / "renumbered"))
+    for name, options in (("site", []), ("remove_node", leave)):
+        with pytest.raises(LabError, match="fw2 2 -> 9"):
+            playbook.play(other, name, options, show=None)
+    assert {item.get("standby") for item in status(pair).iterfind("nodes/node")} == {"false"}
+    assert all(listed(node) == {"fw1", "fw2", third} for node in three.nodes.values())
     during(pair, lambda: playbook.play(pair.lab, "remove_node", leave, show=None), record_property, "shrink")
 
     gone = three.nodes[third]

@@ -194,6 +194,7 @@ MEMBERS = {
     "runtime.members.1.status": "joined",
     "runtime.members.2.status": "joined",
 }
+LIST = {key: value for key, value in MEMBERS.items() if key.startswith("nodelist.")}
 DEVICE = Difference("quorum.device.timeout", "10000", "2000", False)
 TOKEN = Difference("totem.token", "1000", "300", False)
 NAME = Difference("totem.cluster_name", "a", "b", True)
@@ -201,11 +202,20 @@ NAME = Difference("totem.cluster_name", "a", "b", True)
 
 def test_the_device_changes_only_while_all_nodes_are_here() -> None:
     away = {**MEMBERS, "runtime.members.2.status": "left"}
-    assert refusal(MEMBERS, {}, [DEVICE, TOKEN]) == ""
-    assert "away: fw2" in refusal(away, {}, [DEVICE])
-    assert "away: fw2" in refusal({k: v for k, v in MEMBERS.items() if k != "runtime.members.2.status"}, {}, [DEVICE])
-    assert refusal(away, {}, [TOKEN, NAME]) == ""
+    assert refusal(MEMBERS, LIST, [DEVICE, TOKEN]) == ""
+    assert "away: fw2" in refusal(away, LIST, [DEVICE])
+    assert "away: fw2" in refusal({k: v for k, v in MEMBERS.items() if k != "runtime.members.2.status"}, LIST, [DEVICE])
+    assert refusal(away, LIST, [TOKEN, NAME]) == ""
 
 
 def test_the_device_does_not_change_together_with_a_restart() -> None:
-    assert "totem.cluster_name: a -> b" in refusal(MEMBERS, {}, [DEVICE, NAME])
+    assert "totem.cluster_name: a -> b" in refusal(MEMBERS, LIST, [DEVICE, NAME])
+
+
+@pytest.mark.parametrize(("before", "after", "named"), [("a1 b2", "a1 b2 c3", "ids 3"), ("a1 b2 c3", "a1", "ids 2, 3")])
+def test_nodes_do_not_come_or_go_together_with_a_restart(before: str, after: str, named: str) -> None:
+    assert refusal(nodes(before), nodes(after), [TOKEN]) == ""
+    reason = refusal(nodes(before), nodes(after), [NAME, TOKEN])
+    assert f"({named})" in reason
+    assert "totem.cluster_name: a -> b" in reason
+    assert refusal(nodes(before), nodes(before), [NAME]) == ""

@@ -30,10 +30,10 @@ def constraints(pair: Pair) -> str:
     return next(iter(pair.nodes.values())).exec("cibadmin", "--query", "--scope", "constraints")
 
 
-def standby_of(pair: Pair, node: NodeHost) -> str | None:
-    """None while the one that is asked has no cluster to speak of, as shortly after its boot."""
-    found = [item.get("standby") for item in status(pair).iter("node") if item.get("name") == node.name]
-    return next((standby for standby in found if standby), None)
+def seen_by(pair: Pair, other: NodeHost, node: NodeHost) -> tuple[str | None, str | None]:
+    """Whether a node is online and in standby. One that has just booted cannot tell of itself."""
+    (found,) = (item for item in status(pair, other).iterfind("nodes/node") if item.get("name") == node.name)
+    return found.get("online"), found.get("standby")
 
 
 def test_take_and_drop_lose_nothing_and_leave_no_order_behind(pair: Pair) -> None:
@@ -96,7 +96,7 @@ def test_maintenance_is_standby_with_an_end_also_over_a_reboot(pair: Pair) -> No
     words = {"firewall_source": node.name, "firewall_maintenance": "on", "firewall_maintenance_for": "1h"}
     playbook.play(pair.lab, "maintenance", ["-e", json.dumps({**words, "firewall_reason": "new disk"})], show=None)
     assert pair.active().name == other.name
-    assert standby_of(pair, node) == "true"
+    assert seen_by(pair, other, node) == ("true", "true")
     assert "new disk" in playbook.play(pair.lab, "verify", show=None).output
     assert "cli-" not in constraints(pair)
 
@@ -106,6 +106,7 @@ def test_maintenance_is_standby_with_an_end_also_over_a_reboot(pair: Pair) -> No
     node.shut_down()
     time.sleep(max(0.0, end - time.monotonic()))
     Faults(pair.lab).power_return(node)
-    wait(lambda: standby_of(pair, node) == "false", 60, interval=1)
-    assert json.loads(node.exec(MAINTENANCE, "status"))["maintenance"] is None
+    wait(lambda: seen_by(pair, other, node) == ("true", "false"), 60, interval=1)
+    # The flag goes when Pacemaker has been told.
+    wait(lambda: json.loads(node.exec(MAINTENANCE, "status"))["maintenance"] is None, 10)
     pair.wait_steady()

@@ -128,7 +128,10 @@ def test_a_drained_node_is_the_work_of_an_operator(pair: Pair) -> None:
 def test_a_killed_keepalived_is_a_fault_of_keepalived(pair: Pair) -> None:
     active, standby = both(pair)
     here, there = Since(active), Since(standby)
-    Faults(pair.lab).kill(active, "keepalived")
+    faults = Faults(pair.lab)
+    # A child of keepalived that outlives its parent by a moment would give way in order (PR_SET_PDEATHSIG).
+    faults.freeze(active, "keepalived")
+    faults.kill(active, "keepalived")
 
     assert there.one("BACKUP", "MASTER")["cause"] == "peer_silent"
     line = here.one("MASTER", "BACKUP")

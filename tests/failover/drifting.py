@@ -67,7 +67,7 @@ COMMON = (
         "a rule in the kernel",
         [f"iptables -I {RULE}"],
         [f"iptables -D {RULE}"],
-        lambda node: {("kernel", node, "rules"), ("peer", "", "rules")},
+        lambda node: {("kernel", node, "rules")},
     ),
     Change(
         "a daemon that does not run",
@@ -144,6 +144,9 @@ def each_is_found(pair: Pair, directory: Path, changes: Sequence[Change]) -> Non
 
     found = seen(json.loads((directory / "report.json").read_text()))
     expected = {item for change in changes for item in change.expected(node.name)}
+    # Different versions of iptables print the same rules differently, so only equal ones are compared.
+    if len({each.exec("iptables", "--version") for each in pair.nodes.values()}) == 1:
+        expected.add(("peer", "", "rules"))
     # States of connections that have ended can be left over on a standby node, whatever was done to it.
     left = {("daemon", node.name, "conntrackd")}
     assert found - left == expected, f"more: {found - left - expected}, missing: {expected - found}"

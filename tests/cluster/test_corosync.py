@@ -92,17 +92,17 @@ def test_a_node_that_does_not_take_the_reload_ends_the_run(cluster: Cluster) -> 
         cluster.run("systemctl", "restart", "corosync", node="fw2")
         cluster.run("systemctl", "start", "pacemaker", node="fw2")
 
-    cluster.run("cp", "/etc/corosync/corosync.conf", other, node="fw2")
-    cluster.run("mkdir", "-p", str(Path(drop).parent), node="fw2")
-    text = f"[Service]\nEnvironment=COROSYNC_MAIN_CONFIG_FILE={other}\n"
-    cluster.run("sh", "-c", f"printf '{text}' > {drop}", node="fw2")
+    text = f"[Service]\\nEnvironment=COROSYNC_MAIN_CONFIG_FILE={other}\\n"
     try:
+        cluster.run("cp", "/etc/corosync/corosync.conf", other, node="fw2")
+        cluster.run("mkdir", "-p", str(Path(drop).parent), node="fw2")
+        cluster.run("sh", "-c", f"printf '{text}' > {drop}", node="fw2")
         restart()
-        with pytest.raises(LabError, match=r"totem\.token: 300 -> 150"):
+        with pytest.raises(LabError, match=r"corosync of fw2 runs, and has not taken .*totem\.token: 300 -> 150"):
             deploy(cluster, "-e", "corosync_profile=instant")
         assert key(cluster, "totem.token", "fw1") == "150"
     finally:
-        cluster.run("rm", drop, other, node="fw2")
+        cluster.run("rm", "-f", drop, other, node="fw2")
         restart()
     deploy(cluster)
     assert {key(cluster, "totem.token", node) for node in cluster.lab.nodes} == {"300"}

@@ -16,11 +16,18 @@ from lab.hosts import NodeHost
 from lab.pair import Pair
 from lab.run import LabError
 from lab.session import Measured
-from tests.failover.live import MAINTENANCE, fault, observe
+from tests.failover.live import MAINTENANCE, described, fault, observe, with_inventory
 
 FLOWS = 200
 # What the guide promises of every move.
 BLACKOUT_MS = 100.0
+# Another one than the default.
+TABLE_MAX = 150_000
+_RUNS_WITH = """
+file=/etc/conntrackd/conntrackd.conf
+started=$(date --date="$(systemctl show --property=ExecMainStartTimestamp --value conntrackd)" +%s)
+grep -q "HashLimit $1$" $file && [ "$started" -ge "$(stat --format=%Y $file)" ] && echo yes
+"""
 # The packages of the image with a higher version, in a repository of their own on the node's disk.
 _OFFER = r"""
 suffix="$1"; shift
@@ -73,6 +80,34 @@ def under_traffic(pair: Pair, moves: bool, **words: Any) -> tuple[Measured, play
     run = fault("rolling", lambda node: runs.append(play(pair, **words)), moves=moves)
     (measured,) = observe(pair, [run], FLOWS)
     return measured, runs[0]
+
+
+def configuration_too(pair: Pair, directory: Path, source: str, record: Record) -> None:
+    """What restarts a daemon is deployed in each node's turn, the rest in the end; the same on the way back."""
+    active, standby = pair.active(), pair.standby()
+    limit = 2 * TABLE_MAX
+    changed = Pair(
+        with_inventory(pair.lab, described(directory, source, conntrackd={"table_max": TABLE_MAX})), pair.cluster
+    )
+    words = {"packages": "none", "reboot": "never", "configuration": True}
+
+    def has() -> list[bool]:
+        """Of each node, whether its file says so, and conntrackd is younger than it."""
+        return [
+            "yes" in node.exec("sh", "-c", _RUNS_WITH, "sh", str(limit), check=False) for node in pair.nodes.values()
+        ]
+
+    measured, run = under_traffic(changed, moves=True, **words)
+
+    record("seconds", round(run.seconds))
+    nobody_noticed(measured, 1, record)
+    assert has() == [True] * len(pair.nodes)
+    assert pair.active().name == standby.name
+    assert playbook.play(changed.lab, "site", show=None).changed == 0
+    play(pair, **words)
+    assert has() == [False] * len(pair.nodes)
+    assert pair.active().name == active.name
+    assert playbook.play(pair.lab, "site", show=None).changed == 0
 
 
 def nobody_noticed(measured: Measured, moves: int, record: Record) -> None:

@@ -76,6 +76,10 @@ def test_check_mode_says_it_and_changes_nothing(pair: Pair) -> None:
     assert [rolling.maintenance(node) for node in pair.nodes.values()] == [None, None]
 
 
+def test_the_configuration_comes_with_the_turns(pair: Pair, tmp_path: Path, record_property: rolling.Record) -> None:
+    rolling.configuration_too(pair, tmp_path, "keepalived", record_property)
+
+
 def test_a_gate_that_fails_leaves_the_service_and_the_other_node_alone(pair: Pair, tmp_path: Path) -> None:
     active, standby = pair.active(), pair.standby()
     before = rolling.traces(active, *PACKAGES)

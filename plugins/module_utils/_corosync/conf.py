@@ -9,7 +9,7 @@ The file format is that of corosync.conf(5), the keys those of cmap_keys(8). Whi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 # Keys, with * for one or more components, whose change takes effect when corosync starts again.
@@ -122,24 +122,27 @@ def runtime(text: str) -> dict[str, str]:
     return {match[1]: match[3] for match in matches if match}
 
 
-def compare(running: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
+def compare(
+    running: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str], gone: Collection[str] = ()
+) -> list[Difference]:
     """What a corosync that runs has to learn.
 
     Args:
         running: the keys in its database; it holds more than the file.
         before: the keys of the file that it may have read.
         after: the keys of the file that it should have read.
+        gone: keys that an earlier file had, which it may have read too.
     """
     changed = {key: (running.get(key, ""), new) for key, new in after.items() if running.get(key, "") != new}
     # Of nodes that go all counts that runs: the file may be written already, and not be loaded.
     there = tuple(node.place for node in _nodes(after))
     away = tuple(node.place for node in _nodes(running) if node.place not in there)
-    left = {key for key in running if key.startswith(away)} | (before.keys() - after.keys())
-    gone = {key: (running[key], "") for key in left if key in running}
+    left = {key for key in running if key.startswith(away)} | ((before.keys() | {*gone}) - after.keys())
+    too_many = {key: (running[key], "") for key in left if key in running}
     moved = _readdressed(running, after)
     return sorted(
         Difference(key, old, new, _restarts(key) or key.startswith(moved))
-        for key, (old, new) in {**changed, **gone}.items()
+        for key, (old, new) in {**changed, **too_many}.items()
     )
 
 
@@ -203,15 +206,23 @@ def refusal(running: Mapping[str, str], after: Mapping[str, str], differences: I
         )
     differences = list(differences)
     restart = [item.line for item in differences if item.restart]
-    come_and_go = {node.number for node in _nodes(running)} ^ {node.number for node in _nodes(after)}
-    if restart and come_and_go:
+    here, wanted = _nodes(running), _nodes(after)
+    come_and_go = {node.number for node in here} ^ {node.number for node in wanted}
+    # Without a node in common it is another cluster that runs, as Debian starts one of its own.
+    if restart and come_and_go and any(old.is_also(new) for old in here for new in wanted):
         return (
             f"Nodes cannot come or go (ids {', '.join(sorted(come_and_go))}) together with what needs a restart "
-            f"({restart[0]}): a node restarts when all others are there to take over. Do one after the other."
+            f"({restart[0]}): a node restarts when all others are there to take over. Do one after the other, or stop "
+            "corosync on all nodes."
         )
     changed = [item for item in differences if item.device]
     if not changed:
         return ""
+    if going := sorted(come_and_go & {node.number for node in here}):
+        return (
+            f"The quorum device cannot be changed ({changed[0].line}) in one run with nodes that go (ids "
+            f"{', '.join(going)}): who stays may need its vote. Take the device out, then the nodes, and add it again."
+        )
     names = (re.fullmatch(r"nodelist\.node\.(\d+)\.nodeid", key) for key in running)
     nodes = {running[match[0]]: match[1] for match in names if match}
     away = [
@@ -233,8 +244,13 @@ def refusal(running: Mapping[str, str], after: Mapping[str, str], differences: I
 
 
 def reload_error(running: Mapping[str, str]) -> str:
-    """Why the last reload did not take effect on this node, or an empty text. corosync remembers it since 3.1.9."""
-    return running.get("config.reload_error_message", "")
+    """Why the last reload did not take effect on this node, or an empty text.
+
+    The status is that of the new values (1: CS_OK of corosync/corotypes.h); what knet refuses later is in the message,
+    which came with 3.1.9.
+    """
+    status = running.get("config.reload_status", "1")
+    return running.get("config.reload_error_message", "" if status == "1" else f"status {status}")
 
 
 def _restarts(key: str) -> bool:

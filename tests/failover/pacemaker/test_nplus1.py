@@ -14,6 +14,7 @@ from lab import playbook
 from lab.cases import find
 from lab.pair import Pair
 from lab.session import Measured
+from tests.failover import rolling
 from tests.failover.live import INVENTORIES, NAME, deployed, heal, measure, observe, sound
 
 pytestmark = pytest.mark.full
@@ -103,3 +104,30 @@ def test_a_power_cut_moves_one_group_to_the_spare_and_nobody_else_notices(pair: 
 
 def test_a_planned_move_of_one_node_loses_nothing(pair: Pair) -> None:
     sound(measure(pair, "planned", flows=FLOWS))
+
+
+def test_a_rolling_update_of_three_nodes_moves_each_group_once(pair: Pair, record_property: rolling.Record) -> None:
+    before, spare = names(pair), pair.standby().name
+    for node in pair.nodes.values():
+        node.exec("linuxha-journal", "release")
+
+    measured, run = rolling.under_traffic(pair, moves=True, packages="none", reboot="always")
+
+    record_property("seconds", round(run.seconds))
+    record_property("blackout_ms", round(measured.blackout.blackout_ms, 1))
+    record_property("lost_packets", measured.blackout.lost_packets)
+    record_property("void", measured.blackout.void or "")
+    assert measured.window.problems == []
+    assert measured.window.flows is not None
+    assert (measured.window.flows.survived, measured.window.flows.resets) == (FLOWS, 0), measured.window.flows.failures[
+        :3
+    ]
+    # Each goes to the node that is free then.
+    assert names(pair) == {"office": spare, "shop": before["office"]}
+    assert {item.vip: item.changes for item in measured.owners.vips} == dict.fromkeys(
+        (vip for vips in pair.groups.values() for vip in vips), 1
+    )
+    assert measured.owners.dual_owner_ms == 0
+    assert measured.leaks.leaked == 0
+    assert measured.blackout.blackout_ms <= rolling.BLACKOUT_MS, measured.blackout
+    playbook.play(pair.lab, "verify", show=None)

@@ -54,6 +54,10 @@ def test_without_reboot_the_daemons_restart_and_the_service_returns(
     assert "cli-" not in constraints(pair)
 
 
+def test_the_configuration_comes_with_the_turns(pair: Pair, tmp_path: Path, record_property: rolling.Record) -> None:
+    rolling.configuration_too(pair, tmp_path, "pacemaker", record_property)
+
+
 def test_a_gate_that_fails_leaves_the_service_and_the_other_node_alone(pair: Pair, tmp_path: Path) -> None:
     active, standby = pair.active(), pair.standby()
     before = rolling.traces(active, *PACKAGES)

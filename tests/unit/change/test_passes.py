@@ -69,9 +69,19 @@ def test_remembered_addresses_make_no_node_active(tmp_path: Path) -> None:
     play(tmp_path, [gather], BEFORE)
     assert "192.0.2.2" in play(tmp_path, [told], NOW)
     said = tmp_path / "said"
-    write = {"ansible.builtin.copy": {"content": "{{ groups | to_json }}", "dest": str(said)}, "run_once": True}
-    output = play(tmp_path, [yaml.safe_load(SITE.read_text())[0], {"hosts": "all", "tasks": [write]}], NOW)
-    groups = json.loads(said.read_text())
-    # Ansible puts a host into its group when its answer comes, in no order.
-    assert {*groups["firewall_pass_active"]} == {"came", "came6"}, output
-    assert {*groups["firewall_pass_standby"]} == {"went", "went6"}, output
+    plays = yaml.safe_load(SITE.read_text())
+    write = {
+        "ansible.builtin.copy": {
+            "content": "{{ ansible_play_hosts_all | to_json }}\n",
+            "dest": f"{said}-{{{{ pass }}}}",
+        }
+    }
+    passes = [
+        {"hosts": found["hosts"], "vars": {"pass": name}, "tasks": [{**write, "run_once": True}]}
+        for name in ("standby", "active")
+        for found in [next(found for found in plays if found["name"] == f"Deploy the {name} nodes")]
+    ]
+    output = play(tmp_path, [plays[0], *passes], NOW)
+    found = {name: json.loads(Path(f"{said}-{name}").read_text()) for name in ("active", "standby")}
+    # In the order of the inventory, not in that of their answers.
+    assert found == {"active": ["came", "came6"], "standby": ["went", "went6"]}, output

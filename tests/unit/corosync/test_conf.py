@@ -219,3 +219,22 @@ def test_nodes_do_not_come_or_go_together_with_a_restart(before: str, after: str
     assert f"({named})" in reason
     assert "totem.cluster_name: a -> b" in reason
     assert refusal(nodes(before), nodes(before), [NAME]) == ""
+
+
+def test_another_cluster_that_runs_is_restarted() -> None:
+    """Debian starts one of its own when the package is installed."""
+    assert refusal(nodes("x1"), nodes("a1 b2"), [NAME]) == ""
+
+
+def test_nodes_do_not_go_together_with_a_change_of_the_device() -> None:
+    fewer = {key: value for key, value in LIST.items() if key.startswith("nodelist.node.0.")}
+    assert "go (ids 2)" in refusal(MEMBERS, fewer, [DEVICE])
+    assert refusal(MEMBERS, fewer, [TOKEN]) == ""
+    assert refusal(MEMBERS, {**LIST, "nodelist.node.2.nodeid": "3"}, [DEVICE]) == ""
+
+
+def test_a_key_that_went_with_an_earlier_file_is_still_to_go() -> None:
+    running, after = {"totem.token_coefficient": "0", "totem.token": "300"}, {"totem.token": "300"}
+    assert compare(running, after, after) == []
+    (found,) = compare(running, after, after, ["totem.token_coefficient", "totem.join"])
+    assert (found.key, found.new, found.restart) == ("totem.token_coefficient", "", False)

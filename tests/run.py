@@ -53,6 +53,11 @@ def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, *arguments)
 
 
+def unit(*arguments: str) -> tuple[str, ...]:
+    """Unit tests. Properties are tried with the same examples each time and at any speed; run by hand they explore."""
+    return python("-m", "pytest", "-q", "--hypothesis-profile=ci", *arguments)
+
+
 def shell_scripts() -> list[str]:
     """Files that a shell reads: by name, or by their first line."""
     found = []
@@ -107,8 +112,8 @@ def all_steps() -> tuple[Step, ...]:
             "unit",
             "unit tests, in two processes",
             (
-                python("-m", "pytest", "-q", "tests/unit/policy"),
-                python("-m", "pytest", "-q", "tests/unit", "--ignore=tests/unit/repo", "--ignore=tests/unit/policy"),
+                unit("tests/unit/policy"),
+                unit("tests/unit", "--ignore=tests/unit/repo", "--ignore=tests/unit/policy"),
             ),
             600,
             at_once=True,

@@ -48,12 +48,16 @@ def test_a_moved_address_is_a_change_without_dual_owner(world: World) -> None:
     time.sleep(0.5)
     fault = time.monotonic_ns()
     world.host("r").sh(f"ip address del {GATE_A4}/24 dev wan0")
+    gone = time.monotonic_ns()
     time.sleep(0.4)
+    back = time.monotonic_ns()
     world.host("q").sh(f"ip address add {GATE_A4}/24 dev wan0")
+    added = time.monotonic_ns()
     time.sleep(0.5)
     result = monitor.stop()
     assert (result.changes, result.dual_ms) == (1, 0)
-    assert 350 <= result.no_owner_ms <= 600
+    # Between two questions nobody knows.
+    assert (back - gone) / 1e6 - 100 <= result.no_owner_ms <= (added - fault) / 1e6 + 100
     assert result.vips[0].timeline[-1].end_ns > fault
 
 

@@ -49,7 +49,6 @@ class Near(Peers):
 
     def there(self, address: str) -> Layout:
         name = self.cluster.up.get(address)
-        time.sleep(self.cluster.slow.get(name or address, 0.0))
         if name is None or (self.settings.node, name) not in self.cluster.links:
             raise PeerError("No route to host")
         return self.cluster[name].layout
@@ -165,7 +164,6 @@ class Cluster:
         self.map = base / "map.json"
         self.up: dict[str, str] = {}
         self.ahead: dict[str, float] = {}
-        self.slow: dict[str, float] = {}
         self.nodes: dict[str, Node] = {}
         self.shell = [sys.executable, str(Path(__file__).with_name("peer_shell.py")), str(self.map)]
         pairs = links if links is not None else [(one, other) for one in names for other in names if one != other]

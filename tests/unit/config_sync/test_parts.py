@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +15,11 @@ import pytest
 from linuxha_sync import fetch, run, status
 from linuxha_sync import main as program
 from linuxha_sync.fetch import PeerError, Peers, ssh
-from linuxha_sync.layout import SyncError, locked
+from linuxha_sync.layout import Layout, SyncError, locked
 from linuxha_sync.scan import RACY_NS, Cache, Key
 from linuxha_sync.settings import Peer
 
-from .nodes import FILE, FOLDER, Cluster
+from .nodes import FILE, FOLDER, Cluster, Near
 
 KEY: Key = (1, 2, 3, 1_000_000_000, 1_000_000_000, 0o100644, 0)
 
@@ -133,11 +133,12 @@ def test_a_peer_that_answers_once_is_heard(tmp_path: Path) -> None:
 
 
 def test_a_peer_that_does_not_answer_again_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "CONNECT_S", 1)
+    monkeypatch.setattr(fetch, "CONNECT_S", 3)
     monkeypatch.setattr(fetch, "ANSWER_S", 0)
     node = Cluster(tmp_path)["a"]
     peers = Peers(program.read_settings(node.layout), node.store(), ["/bin/sh", "-c", "sleep 0.1; echo 1 x; sleep 60"])
     assert peers.greet(Peer("b", ("192.0.2.2",)))[2] == "x"
+    monkeypatch.setattr(fetch, "CONNECT_S", 0.3)
     silent = Peers(program.read_settings(node.layout), node.store(), ["/bin/sh", "-c", "sleep 60"])
     with pytest.raises(PeerError, match="no answer within"):
         silent.greet(Peer("b", ("192.0.2.2",)))
@@ -241,11 +242,16 @@ def test_who_answers_does_not_wait_for_who_does_not(tmp_path: Path, monkeypatch:
     cluster = Cluster(tmp_path, "abc")
     cluster["b"].write(FILE, "x")
     cluster["b"].run()
-    cluster.slow = {"c": 1.5}
-    came: list[float] = []
-    began = time.monotonic()
-    assert cluster["a"].run(lambda what, where: came.append(time.monotonic() - began) if what == "swap" else None) == 0
-    assert came and came[0] < 1.4
+    placed, real, in_time = threading.Event(), Near.there, list[bool]()
+
+    def there(self: Near, address: str) -> Layout:
+        if address == cluster.addresses["c"]:
+            in_time.append(placed.wait(30))
+        return real(self, address)
+
+    monkeypatch.setattr(Near, "there", there)
+    assert cluster["a"].run(lambda what, where: placed.set() if what == "swap" else None) == 0
+    assert in_time and all(in_time)
     assert cluster["a"].status()["peers"]["c"]["reached"]  # it was heard all the same
 
 

@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -176,6 +177,8 @@ class Worker:
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
     monkeypatch.setattr(states, "MARK", tmp_path / "mark")
+    # Nobody is told twice because this machine stands still.
+    monkeypatch.setattr(orders, "AGAIN_S", 60.0)
     return Worker(tmp_path)
 
 
@@ -246,13 +249,18 @@ def test_a_node_whose_gate_is_closed_is_not_promoted(worker: Worker, given: dict
 
 def test_a_worker_that_starts_again_is_waited_for(given: dict[str, str], tmp_path: Path) -> None:
     fifo = tmp_path / "late"
-    later = threading.Timer(0.2, lambda: os.mkfifo(fifo))
-    later.start()
-    opener = threading.Timer(0.4, lambda: opened.append(os.open(fifo, os.O_RDWR)))
     opened: list[int] = []
-    opener.start()
+
+    def restart() -> None:
+        time.sleep(0.2)
+        os.mkfifo(fifo)
+        time.sleep(0.2)
+        opened.append(os.open(fifo, os.O_RDWR))
+
+    again = threading.Thread(target=restart)
+    again.start()
     os.close(orders.reader(str(fifo)))
-    opener.join()
+    again.join()
     os.close(opened[0])
 
 

@@ -132,7 +132,7 @@ def test_chains_that_are_not_needed_any_more_go(node: Trial, raw: dict[str, Any]
 def test_the_first_trial_leaves_nothing_of_ours(node: Trial, files: dict[str, str]) -> None:
     shutil.rmtree(node.rules)
     foreign(node)
-    node.lay_down(files, seconds=1)
+    node.lay_down(files, seconds=5)
     node.start()
     assert "LINUXHA-INPUT" in node.saved()
     wait(node.ended)
@@ -162,7 +162,7 @@ def test_from_one_mode_to_the_other_and_back(node: Trial, files: dict[str, str],
     assert "LINUXHA" not in node.saved()
     assert others(node) == sorted(line for line in others(node) if "f2b" not in line and "DOCKER" not in line)
 
-    node.lay_down(files, seconds=1)
+    node.lay_down(files, seconds=5)
     node.start()
     assert node.run("iptables", "-S", "FORWARD").stdout.splitlines()[0] == "-P FORWARD ACCEPT"
     wait(node.ended)

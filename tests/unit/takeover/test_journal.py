@@ -212,6 +212,8 @@ def test_flapping_ends_in_a_hold_with_an_alarm_that_a_boot_does_not_end(
         tell(service, "FAULT", "BACKUP")
         tell(service, "BACKUP", "MASTER")
     assert document(config)["level"] == "damped"
+    # It would forget a command that has ended already.
+    watch, service.watch_alarm = service.watch_alarm, lambda: None
     tell(service, "MASTER", "FAULT")
     assert hold.read_text() == "253\n"
     assert document(config)["held"] is True
@@ -220,6 +222,8 @@ def test_flapping_ends_in_a_hold_with_an_alarm_that_a_boot_does_not_end(
     assert "<2>ALARM" in capsys.readouterr().out
     _deadline, child = service.alarm
     assert child.wait(10) == 0
+    watch()
+    assert service.alarm is None
     assert json.loads((tmp_path / "alarm").read_text()) == last
     assert "ALARM" in (tmp_path / "said").read_text()
 

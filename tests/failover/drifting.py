@@ -126,7 +126,7 @@ def none_as_deployed(pair: Pair, directory: Path) -> None:
     assert report["compared"] > 60
     assert report["nodes"] == list(pair.nodes)
     assert history(pair) == before
-    assert touched(pair) == nowhere(pair)
+    assert (written_to := touched(pair)) == nowhere(pair), written_to
 
 
 def each_is_found(pair: Pair, directory: Path, changes: Sequence[Change]) -> None:
@@ -139,7 +139,7 @@ def each_is_found(pair: Pair, directory: Path, changes: Sequence[Change]) -> Non
         before = history(pair)
         with pytest.raises(LabError) as error:
             look(pair, directory, "-e", "firewall_drift_fail=true")
-        assert touched(pair) == nowhere(pair)
+        assert (written_to := touched(pair)) == nowhere(pair), written_to
         assert history(pair) == before
 
     found = seen(json.loads((directory / "report.json").read_text()))

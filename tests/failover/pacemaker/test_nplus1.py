@@ -13,6 +13,7 @@ import pytest
 from lab import playbook
 from lab.cases import find
 from lab.pair import Pair
+from lab.run import LabError
 from lab.session import Measured
 from tests.failover import rolling
 from tests.failover.live import INVENTORIES, NAME, deployed, heal, measure, observe, sound
@@ -106,6 +107,12 @@ def test_a_planned_move_of_one_node_loses_nothing(pair: Pair) -> None:
     sound(measure(pair, "planned", flows=FLOWS))
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=LabError,
+    reason="who takes a group over offers the states of the other groups as well, and the sum is more than anybody has: "
+    "docs/guides/rolling-update.md",
+)
 def test_a_rolling_update_of_three_nodes_moves_each_group_once(pair: Pair, record_property: rolling.Record) -> None:
     before, spare = names(pair), pair.standby().name
     for node in pair.nodes.values():

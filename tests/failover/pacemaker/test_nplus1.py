@@ -110,7 +110,7 @@ def test_a_planned_move_of_one_node_loses_nothing(pair: Pair) -> None:
 @pytest.mark.xfail(
     strict=True,
     raises=LabError,
-    reason="who takes a group over offers the states of the other groups as well, and the sum is more than anybody has: "
+    reason="who takes a group over offers the states of other groups as well, and the sum is more than anybody has: "
     "docs/guides/rolling-update.md",
 )
 def test_a_rolling_update_of_three_nodes_moves_each_group_once(pair: Pair, record_property: rolling.Record) -> None:

@@ -92,7 +92,7 @@ def test_a_node_that_does_not_take_the_reload_ends_the_run(cluster: Cluster) -> 
         cluster.run("systemctl", "restart", "corosync", node="fw2")
         cluster.run("systemctl", "start", "pacemaker", node="fw2")
 
-    text = f"[Service]\\nEnvironment=COROSYNC_MAIN_CONFIG_FILE={other}\\n"
+    text = f"[Service]\\nExecStart=\\nExecStart=/usr/sbin/corosync -f -c {other}\\n"
     try:
         cluster.run("cp", "/etc/corosync/corosync.conf", other, node="fw2")
         cluster.run("mkdir", "-p", str(Path(drop).parent), node="fw2")

@@ -10,7 +10,7 @@ import pytest
 
 from lab import playbook
 from lab.pair import Pair
-from tests.failover.live import INVENTORIES, NAME, deployed, fault, heal, observe
+from tests.failover.live import INVENTORIES, NAME, deployed, fault, observe
 from tests.failover.replacing import FLOWS, Record, nobody_notices
 from tests.sync.live import Sync
 
@@ -24,13 +24,6 @@ UNITS = ("keepalived", "conntrackd", "linuxha-takeover", "linuxha-journal", "lin
 def cluster() -> Iterator[Pair]:
     with deployed(f"{NAME}-hooks", INVENTORIES / "config_sync") as lab:
         yield Pair(lab, lab.clusters[0])
-
-
-@pytest.fixture
-def pair(cluster: Pair) -> Iterator[Pair]:
-    cluster.wait_steady()
-    yield cluster
-    heal(cluster)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from lab.pair import Pair
 from lab.run import LabError
 from lab.session import Measured
 from tests.failover import rolling
-from tests.failover.live import INVENTORIES, NAME, deployed, heal, measure, observe, sound
+from tests.failover.live import INVENTORIES, NAME, deployed, measure, observe, sound
 
 pytestmark = pytest.mark.full
 
@@ -24,16 +24,9 @@ FLOWS = 200
 
 
 @pytest.fixture(scope="module")
-def three() -> Iterator[Pair]:
+def cluster() -> Iterator[Pair]:
     with deployed(f"{NAME}-nplus1", INVENTORIES / "pacemaker_nplus1") as lab:
         yield Pair(lab, lab.clusters[0])
-
-
-@pytest.fixture
-def pair(three: Pair) -> Iterator[Pair]:
-    three.wait_steady()
-    yield three
-    heal(three)
 
 
 def names(pair: Pair) -> Mapping[str, str]:

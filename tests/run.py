@@ -73,9 +73,9 @@ def shell_scripts() -> list[str]:
 
 def typed_packages() -> Iterator[str]:
     collection = "ansible_collections.linuxha.firewall.plugins.module_utils"
-    names = "_backup _cib _corosync _drift _gateway _host _model _node _pacemaker _policy _status _verify"
-    for name in names.split():
-        yield from ("-p", f"{collection}.{name}")
+    # Every part of it; `__init__.py` and caches are none.
+    for path in sorted((ROOT / "plugins" / "module_utils").glob("_[a-z]*")):
+        yield from ("-p", f"{collection}.{path.stem}")
     yield from ("-p", "lab", "-p", "tests.tools")
 
 

@@ -223,12 +223,8 @@ def refusal(running: Mapping[str, str], after: Mapping[str, str], differences: I
             f"The quorum device cannot be changed ({changed[0].line}) in one run with nodes that go (ids "
             f"{', '.join(going)}): who stays may need its vote. Take the device out, then the nodes, and add it again."
         )
-    names = (re.fullmatch(r"nodelist\.node\.(\d+)\.nodeid", key) for key in running)
-    nodes = {running[match[0]]: match[1] for match in names if match}
     away = [
-        running.get(f"nodelist.node.{position}.name", number)
-        for number, position in nodes.items()
-        if running.get(f"runtime.members.{number}.status") != "joined"
+        node.name or node.number for node in here if running.get(f"runtime.members.{node.number}.status") != "joined"
     ]
     if away:
         return (

@@ -70,6 +70,7 @@ def test_remembered_addresses_make_no_node_active(tmp_path: Path) -> None:
     assert "192.0.2.2" in play(tmp_path, [told], NOW)
     said = tmp_path / "said"
     plays = yaml.safe_load(SITE.read_text())
+    patterns = {found["name"]: found.get("hosts") for found in plays}
     write = {
         "ansible.builtin.copy": {
             "content": "{{ ansible_play_hosts_all | to_json }}\n",
@@ -77,9 +78,8 @@ def test_remembered_addresses_make_no_node_active(tmp_path: Path) -> None:
         }
     }
     passes = [
-        {"hosts": found["hosts"], "vars": {"pass": name}, "tasks": [{**write, "run_once": True}]}
+        {"hosts": patterns[f"Deploy the {name} nodes"], "vars": {"pass": name}, "tasks": [{**write, "run_once": True}]}
         for name in ("standby", "active")
-        for found in [next(found for found in plays if found["name"] == f"Deploy the {name} nodes")]
     ]
     output = play(tmp_path, [plays[0], *passes], NOW)
     found = {name: json.loads(Path(f"{said}-{name}").read_text()) for name in ("active", "standby")}

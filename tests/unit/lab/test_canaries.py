@@ -8,7 +8,6 @@ import base64
 import json
 import subprocess
 import sys
-import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lab import canaries
+from lab.pair import wait
 
 CANARY = "canaryTest0123456789abcdef"
 WANTED = {"test": canaries.forms(CANARY)}
@@ -73,14 +73,15 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 def one_look(watch: canaries.Watch) -> None:
     """A whole one, begun after this call."""
     before = watch.looks
-    while watch.looks < before + 2:
-        time.sleep(0.01)
+    wait(lambda: watch.looks >= before + 2, 30)
 
 
 def seen_by(watch: canaries.Watch, argv: list[str], env: dict[str, str] | None = None) -> None:
     with subprocess.Popen(argv, env=env) as child:
-        one_look(watch)
-        child.kill()
+        try:
+            one_look(watch)
+        finally:
+            child.kill()
 
 
 def test_the_watch_sees_arguments_and_environments_also_of_what_it_looks_for_later() -> None:

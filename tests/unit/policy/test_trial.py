@@ -50,7 +50,7 @@ class Trial(Namespace):
 
         def begun() -> bool:
             found = self.trial()
-            return found["state"] != "loading" and found != before
+            return found["state"] == "trial" and found != before
 
         wait(lambda: begun() or self.ended())
 

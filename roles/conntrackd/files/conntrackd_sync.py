@@ -23,12 +23,13 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Deque, Dict, List, Optional, Tuple
+from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
 
 PROGRAM = "conntrackd"
 CONFIG = "/etc/conntrackd/conntrackd.conf"
 STATE_FILE = "/run/linuxha/conntrackd.json"
 ROLE_FILE = "/run/linuxha/state.json"  # of the takeover worker, where there is one
+OFFER = "/usr/local/libexec/linuxha/offer.py"  # of the takeover worker, where groups have nodes of their own
 # States count as arrived when hardly any has come in for this long, and the peer was heard meanwhile. conntrackd says
 # nothing about the end of a bulk transfer, but in ftfw and notrack it says that it is alive when it has had nothing to
 # send for a second. Silence alone means nothing: a peer with a large table may read it for seconds before it sends.
@@ -236,25 +237,53 @@ def request(timeout: float) -> int:
     return arrived(deadline - time.monotonic())
 
 
-def copies() -> bool:
-    """The takeover worker says that this node does not serve, and that its states came from one that does."""
+def role() -> Mapping[str, Any]:
+    """What the takeover worker says of this node."""
     try:
-        said = json.loads(Path(ROLE_FILE).read_text())
+        found = json.loads(Path(ROLE_FILE).read_text())
     except FileNotFoundError:
-        return False
-    return said["active"] is False and said["states"] == "in-step"
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def copies(said: Mapping[str, Any]) -> bool:
+    """This node does not serve, and its states came from one that does."""
+    return said.get("active") is False and said.get("states") == "in-step"
+
+
+def apart(said: Mapping[str, Any]) -> bool:
+    """This node serves groups beside others that serve groups: of the kernel's table it tells their part only."""
+    return said.get("active") is True and said.get("offers") is not None
+
+
+def told(*options: str, timeout: float = 30.0) -> str:
+    """Empty when conntrackd did it, else what it says."""
+    code, answer = conntrackd(*options, timeout=timeout)
+    return "" if code == 0 else f"conntrackd {' '.join(options)}: exit {code}: {answer}"
+
+
+def offered(timeout: float = 60.0) -> str:
+    """Empty when the peers were told of what this node serves, else why not."""
+    try:
+        done = subprocess.run(
+            [sys.executable, OFFER], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, text=True
+        )
+    except (subprocess.TimeoutExpired, OSError) as error:
+        return str(error)
+    return "" if done.returncode == 0 else f"{OFFER}: exit {done.returncode}: {done.stdout.strip()}"
 
 
 def started() -> int:
     """conntrackd has read the kernel's table by now: what came from an active peer is not told again."""
-    first = ("-f", "internal") if copies() else ("-B",)
-    failed = 0
-    for options in (first, ("-n",)):
-        code, answer = conntrackd(*options)
-        if code != 0:
-            say(f"conntrackd {' '.join(options)}: exit {code}: {answer}", 3)
-            failed = 1
-    return failed
+    said = role()
+    if apart(said):
+        problems = [told("-f", "internal"), offered()]
+    else:
+        problems = [told("-f", "internal") if copies(said) else told("-B")]
+    found = [problem for problem in [*problems, told("-n")] if problem]
+    for problem in found:
+        say(problem, 3)
+    return 1 if found else 0
 
 
 def full_table() -> float:
@@ -308,16 +337,15 @@ def watch() -> int:
         else:
             problem = ""
             if overruns.see(counters["netlink overrun"]):
+                said = role()
                 # Such a node hears of what it has written into its kernel itself: nobody misses that.
-                options = () if copies() else ("-R", "-B")
-                then = "resync from the kernel" if options else "they are copies"
+                then = "they are copies" if copies(said) else "resync from the kernel"
                 say(f"netlink overrun (now {counters['netlink overrun']}): states were lost, {then}", 4)
                 mended += 1
-                for option in options:
-                    code, answer = conntrackd(option, timeout=60)
-                    if code != 0:
-                        problem = f"conntrackd {option}: exit {code}: {answer}"
-                        say(problem, 3)
+                if not copies(said):
+                    problem = offered() if apart(said) else told("-R", timeout=60) or told("-B", timeout=60)
+                if problem:
+                    say(problem, 3)
         text = json.dumps({"overruns": overruns.total, "mended": mended, "problem": problem}) + "\n"
         if text != published:
             draft = Path(STATE_FILE + ".new")

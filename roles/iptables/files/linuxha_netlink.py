@@ -12,7 +12,8 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple, Optional
 
 FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
@@ -20,7 +21,7 @@ FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 NETLINK_ROUTE, NETLINK_NETFILTER, ERROR, DONE = 0, 12, 2, 3
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
 # linux/netfilter/nfnetlink.h, nfnetlink_conntrack.h, nf_conntrack_common.h
-CT_GET, CT_DELETE = 1 << 8 | 1, 1 << 8 | 2
+CT_NEW, CT_GET, CT_DELETE = 1 << 8, 1 << 8 | 1, 1 << 8 | 2
 ORIGINAL, REPLY, STATUS, NUMBER, MASTER, ZONE, ZONE_OF_TUPLE = 1, 2, 3, 12, 14, 18, 3
 EXPECTED = 1 << 0
 # linux/rtnetlink.h
@@ -31,6 +32,8 @@ NESTED = 0x8000
 GET_RULE, PRIORITY = 34, 6
 # The kernel fills what it is offered, up to 32 KiB.
 DUMP_BUFFER, BUFFER = 1 << 16, 1 << 13
+# Orders that are under way at once; their answers have to fit into what the kernel keeps for a socket.
+AT_ONCE = 100
 
 
 class Way(NamedTuple):
@@ -80,7 +83,7 @@ class Netlink:
 
     def ask(self, kind: int, flags: int, body: bytes) -> Iterator[tuple[int, bytes, int, int]]:
         """The answer in parts: kind, buffer, start and end of the content. A refusal is an OSError."""
-        self.socket.send(struct.pack("=IHHII", 16 + len(body), kind, flags | REQUEST, 1, 0) + body)
+        self.socket.send(message(kind, flags, body))
         while True:
             data = self.socket.recv(DUMP_BUFFER if flags & DUMP else BUFFER)
             position = 0
@@ -97,6 +100,30 @@ class Netlink:
                 position += (length + 3) & ~3
             if not flags & DUMP and not flags & ACK:
                 return
+
+    def order(self, kind: int, bodies: Iterable[bytes]) -> Iterator[int]:
+        """Many orders one after the other; of each the errno, 0 when it was done."""
+        left = iter(bodies)
+        while True:
+            some = list(islice(left, AT_ONCE))
+            if not some:
+                return
+            self.socket.send(b"".join(message(kind, ACK, body) for body in some))
+            answers = 0
+            while answers < len(some):
+                data = self.socket.recv(DUMP_BUFFER)
+                position = 0
+                while position < len(data):
+                    length, found = struct.unpack_from("=IH", data, position)
+                    if found == ERROR:
+                        answers += 1
+                        yield -struct.unpack_from("=i", data, position + 16)[0]
+                    position += (length + 3) & ~3
+
+
+def message(kind: int, flags: int, body: bytes) -> bytes:
+    content = body + b"\0" * (-len(body) % 4)
+    return struct.pack("=IHHII", 16 + len(body), kind, flags | REQUEST, 1, 0) + content
 
 
 def attributes(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -175,6 +202,20 @@ def delete(table: Netlink, found: Connection) -> bool:
             raise
         return False
     return True
+
+
+def report(table: Netlink, found: Iterable[Connection]) -> int:
+    """Have the kernel report entries to all who listen as if they had changed; how many of them it still had.
+
+    An update that changes nothing: ctnetlink_new_conntrack() of net/netfilter/nf_conntrack_netlink.c reports each.
+    """
+    bodies = (struct.pack("=BBH", one.family, 0, 0) + attribute(ORIGINAL | NESTED, one.key) for one in found)
+    count = 0
+    for code in table.order(CT_NEW, bodies):
+        if code not in (0, errno.ENOENT):
+            raise OSError(code, os.strerror(code))
+        count += code == 0
+    return count
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------

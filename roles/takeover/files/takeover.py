@@ -93,6 +93,7 @@ class Worker:
         self.clock = clock
         self.core = core.Core(config["mode"], config["gate"], float(config["grace_s"]))
         self.core.groups = {group["name"]: list(group["instances"]) for group in config["groups"]}
+        self.core.apart = core.apart(config["mode"], config["groups"])
         self.links = takeover_links.Links(config["links"], config["links_attribute"])
         self.queue: Deque[core.Step] = deque()
         self.timers: List[Tuple[float, core.Step]] = []
@@ -168,20 +169,31 @@ class Worker:
     def do_bulk(self) -> str:
         return self.conntrackd(30, "-B")
 
+    def do_offer(self) -> str:
+        self.states = core.IN_STEP
+        self.publish()  # the program reads there which groups they are
+        return self.begin(core.OFFER)
+
     def do_request(self) -> str:
-        return self.ask(self.config["request"])
+        return self.ask(core.REQUEST)
 
     def do_await_states(self) -> str:
-        return self.ask(self.config["await"])
+        return self.ask(core.AWAIT)
 
-    def ask(self, argv: Sequence[str]) -> str:
+    def ask(self, step: str) -> str:
         self.states = "resyncing"
+        problem = self.begin(step)
+        if problem:
+            self.states = "unknown"
+        return problem
+
+    def begin(self, step: str) -> str:
+        """A step that takes its time: a program beside the worker, until it ends or another plan ends it."""
         self.stop_request()
         try:
-            self.request = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL)
+            self.request = subprocess.Popen(list(self.config[core.PROGRAMS[step]]), stdin=subprocess.DEVNULL)
         except OSError as error:
-            self.states = "unknown"
-            self.timers.append((self.clock() + RETRY_S, core.Step(core.REQUEST)))
+            self.timers.append((self.clock() + RETRY_S, core.Step(core.REQUEST if step == core.AWAIT else step)))
             return str(error)
         return ""
 
@@ -214,7 +226,7 @@ class Worker:
             entries.append(sum(line.startswith("add ") for line in text.splitlines()))
         return "open" if entries and all(count == 2 for count in entries) else "closed"
 
-    # --- asking the peers, in the background ------------------------------------------------------------------------
+    # --- asking and telling the peers, in the background ------------------------------------------------------------
     def stop_request(self) -> None:
         if self.request is not None:
             self.request.terminate()
@@ -229,6 +241,10 @@ class Worker:
             return
         self.request = None
         if self.core.active:
+            self.record("offer", exit=code)
+            if code != 0:
+                log(f"the peers were not told of all connections (exit {code}), again in {RETRY_S:g} s", 4)
+                self.timers.append((self.clock() + RETRY_S, core.Step(core.OFFER)))
             return
         self.states = core.IN_STEP if code == 0 else "unknown"
         self.record("request", exit=code)
@@ -282,6 +298,8 @@ class Worker:
             "active": self.core.active,
             "gate": self.gate if self.config["gate"] else "none",
             "states": self.states,
+            # The groups of which alone this node tells its peers; null where it tells of all that it has.
+            "offers": sorted(self.core.served()) if self.core.apart else None,
             "behind": {"late": self.late} if self.behind else None,
             "events": self.history,
         }

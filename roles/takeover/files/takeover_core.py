@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 STATES = ("MASTER", "BACKUP", "FAULT", "STOP", "DELETED")
 # What keepalived reports beside the states.
@@ -20,6 +20,7 @@ FLUSH_CACHES = "flush_caches"  # both caches of conntrackd, never the kernel's t
 FORGET = "forget"  # the internal cache alone: what this node tells its peers about
 RESYNC_KERNEL = "resync_kernel"  # kernel's table into the internal cache
 BULK = "bulk"  # internal cache to the peers
+OFFER = "offer"  # of the kernel's table what the groups of this node have: into the internal cache, and to the peers
 REQUEST = "request"  # ask the peers for all their states
 AWAIT = "await_states"  # the same, but they have been asked already: by conntrackd when it started, or before
 
@@ -27,6 +28,9 @@ AWAIT = "await_states"  # the same, but they have been asked already: by conntra
 # if it took over again it would drop the packets of every TCP connection as invalid. The new active node answers from
 # a cache that it fills from its kernel first.
 ASK_AFTER = 2.0
+
+# Steps that take their time beside the worker, and the key of their program in its configuration.
+PROGRAMS = {REQUEST: "request", AWAIT: "await", OFFER: "offer"}
 
 # Until these are done the node does not forward as the active one should.
 URGENT = (COMMIT, OPEN_GATE)
@@ -79,6 +83,11 @@ def split_lines(buffer: bytes) -> Tuple[List[str], bytes]:
     return [line.decode("utf-8", "replace") for line in lines if line.strip()], rest
 
 
+def apart(mode: str, groups: Sequence[Mapping[str, object]]) -> bool:
+    """Whether groups have nodes of their own: then each says what its addresses are."""
+    return mode == "immediate" and sum("addresses" in group for group in groups) > 1
+
+
 def group_states(instances: Mapping[str, Tuple[str, int]], members: Mapping[str, Sequence[str]]) -> Dict[str, str]:
     """States by group: sync groups of keepalived, addresses of Pacemaker; an empty name is the node as a whole."""
     owner = {name: group for group, names in members.items() for name in names}
@@ -114,6 +123,9 @@ class Core:
     instances: Dict[str, Tuple[str, int]] = field(default_factory=dict)
     # Sync groups: name -> instances.
     groups: Dict[str, List[str]] = field(default_factory=dict)
+    # Each group has a node of its own, so the kernel's table holds what others serve as well: an active node tells the
+    # peers of its own only. See docs/decisions/0032-each-offers-its-own.md.
+    apart: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -130,13 +142,15 @@ class Core:
             self.instances = dict(known)
         if self.active:
             # No commit: an active node that restarts its worker already has the newest states in its kernel.
-            return Plan(self._gate_steps(), "started on the active node")
+            # What an earlier worker had not told to the end goes with it.
+            return Plan([*self._gate_steps(), *([Step(OFFER)] if self.apart else [])], "started on the active node")
         if asked:
             return Plan(self._passive_steps(0.0, AWAIT), "started on a passive node")
         # It may have given way a moment ago.
         return Plan(self._passive_steps(0.0, wait=ASK_AFTER), "started on a passive node that misses states")
 
     def batch(self, events: Iterable[Event]) -> Plan:
+        before = self.served()
         edges = 0
         back = False
         split_healed = False
@@ -162,11 +176,18 @@ class Core:
             return Plan(self._active_steps(), "became active")
         if edges:
             return Plan(self._passive_steps(self.grace, wait=ASK_AFTER), "became passive")
+        if self.apart and self.active and self.served() != before:
+            return Plan([*self._gate_steps(), *self._offer_steps(not self.served() > before)], "serves other groups")
         if back and not self.active:
             return Plan(self._passive_steps(self.grace), "back from a fault or a stop")
         if split_healed and self.active and self.mode != "none":
-            return Plan([*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)], "a second master gave way")
+            again = self._offer_steps(False) if self.apart else [Step(RESYNC_KERNEL), Step(BULK)]
+            return Plan([*self._gate_steps(), *again], "a second master gave way")
         return Plan()
+
+    def served(self) -> FrozenSet[str]:
+        """The groups that this node serves."""
+        return frozenset(name for name, state in group_states(self.instances, self.groups).items() if state == "MASTER")
 
     def changes(self, before: Mapping[str, Tuple[str, int]]) -> List[Tuple[str, str, str]]:
         """(group, old state, new state) of what is not what it was."""
@@ -209,8 +230,12 @@ class Core:
             return self._gate_steps()
         if self.mode == "immediate":
             # No bulk: a peer that is there has in its kernel what came from it, and one that returns asks.
-            return [*self._gate_steps(), Step(RESYNC_KERNEL)]
+            return [*self._gate_steps(), *(self._offer_steps(True) if self.apart else [Step(RESYNC_KERNEL)])]
         return [Step(COMMIT), *self._gate_steps(), Step(FLUSH_CACHES), Step(RESYNC_KERNEL), Step(BULK)]
+
+    def _offer_steps(self, clean: bool) -> List[Step]:
+        """`clean`: the cache may hold what others serve."""
+        return [*([Step(FORGET)] if clean else []), Step(OFFER)]
 
     def _passive_steps(self, grace: float, ask: str = REQUEST, wait: float = 0.0) -> List[Step]:
         if self.mode == "none":

@@ -159,6 +159,10 @@ def test_overruns(values: list[int], wanted: list[bool], total: int) -> None:
         ('{"active": false, "states": "in-step"}', [("-f", "internal"), ("-n",)]),
         ('{"active": false, "states": "unknown"}', [("-B",), ("-n",)]),
         ('{"active": true, "states": "in-step"}', [("-B",), ("-n",)]),
+        ('{"active": true, "states": "in-step", "offers": null}', [("-B",), ("-n",)]),
+        ('{"active": true, "states": "in-step", "offers": ["office"]}', [("-f", "internal"), ("offer",), ("-n",)]),
+        ('{"active": false, "states": "in-step", "offers": []}', [("-f", "internal"), ("-n",)]),
+        ('{"active": false, "states": "unknown", "offers": []}', [("-B",), ("-n",)]),
         (None, [("-B",), ("-n",)]),
     ],
 )
@@ -167,9 +171,23 @@ def test_copies_are_not_told_after_a_start(
 ) -> None:
     calls: list[tuple[str, ...]] = []
     monkeypatch.setattr(sync, "ROLE_FILE", str(tmp_path / "state.json"))
-    monkeypatch.setattr(sync, "conntrackd", lambda *options: (calls.append(options), (0, ""))[1])
+    monkeypatch.setattr(sync, "conntrackd", lambda *options, timeout: (calls.append(options), (0, ""))[1])
+    monkeypatch.setattr(sync, "offered", lambda: (calls.append(("offer",)), "")[1])
     if role is not None:
         (tmp_path / "state.json").write_text(role)
 
     assert sync.started() == 0
     assert calls == wanted
+
+
+def test_all_that_fails_after_a_start_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state.json").write_text('{"active": true, "states": "in-step", "offers": ["office"]}')
+    monkeypatch.setattr(sync, "ROLE_FILE", str(tmp_path / "state.json"))
+    monkeypatch.setattr(sync, "OFFER", str(tmp_path / "offer.py"))
+    monkeypatch.setattr(sync, "conntrackd", lambda *options, timeout: (1, f"no {options[0]}"))
+
+    assert sync.started() == 1
+    told = capsys.readouterr().out
+    assert all(text in told for text in ("no -f", f"{tmp_path / 'offer.py'}: exit", "no -n"))

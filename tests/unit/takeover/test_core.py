@@ -138,6 +138,55 @@ def test_after_a_reload_the_line_of_the_group_tells_its_members() -> None:
     assert names(worker.batch([core.parse_line('GROUP "edge" BACKUP 0')])) == RELEASE["immediate"]
 
 
+OFFICE, SHOP = '"vips-office" {} 100', '"vips-shop" {} 100'
+
+
+def test_where_groups_have_nodes_of_their_own_each_tells_of_its_own() -> None:
+    worker = core.Core("immediate", gate=True, apart=True)
+    worker.batch(events('"states" BACKUP 100', OFFICE.format("BACKUP"), SHOP.format("BACKUP")))
+    # Never the kernel's whole table, in which the states of others are, too.
+    assert names(worker.batch(events(OFFICE.format("MASTER")))) == ["open_gate", "forget", "offer"]
+    assert worker.served() == {"office"}
+    # What it tells of already it goes on with.
+    assert names(worker.batch(events(SHOP.format("MASTER")))) == ["open_gate", "offer"]
+    assert names(worker.batch(events(SHOP.format("MASTER")))) is None
+    # What it gave away another node tells of from now on.
+    assert names(worker.batch(events(OFFICE.format("BACKUP")))) == ["open_gate", "forget", "offer"]
+    assert worker.served() == {"shop"}
+    assert names(worker.batch(events(SHOP.format("BACKUP"), OFFICE.format("MASTER")))) == [
+        "open_gate",
+        "forget",
+        "offer",
+    ]
+    assert names(worker.batch(events(OFFICE.format("STOP")))) == RELEASE["immediate"]
+
+
+def test_one_group_for_another_in_one_batch() -> None:
+    worker = core.Core("immediate", gate=True, apart=True)
+    worker.batch(events(OFFICE.format("MASTER"), SHOP.format("BACKUP")))
+    swapped = worker.batch(events(SHOP.format("MASTER"), OFFICE.format("BACKUP")))
+    assert names(swapped) == ["open_gate", "forget", "offer"]
+
+
+def test_a_worker_that_starts_where_groups_are_served_tells_of_them_again() -> None:
+    known = {"vips-office": ("MASTER", 100), "vips-shop": ("BACKUP", 100)}
+    assert names(core.Core("immediate", gate=True, apart=True).start(True, known)) == ["open_gate", "offer"]
+    assert names(core.Core("immediate", gate=True, apart=True).start(False, {})) == ["await_states"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "groups", "wanted"),
+    [
+        ("immediate", [{"name": "office", "addresses": []}, {"name": "shop", "addresses": []}], True),
+        ("immediate", [{"name": "office", "addresses": []}], False),
+        ("immediate", [{"name": "edge"}, {"name": "other"}], False),
+        ("cache", [{"name": "office", "addresses": []}, {"name": "shop", "addresses": []}], False),
+    ],
+)
+def test_which_groups_are_apart(mode: str, groups: list[dict[str, object]], wanted: bool) -> None:
+    assert core.apart(mode, groups) == wanted
+
+
 def test_what_an_earlier_worker_knew_must_agree_with_the_addresses() -> None:
     worker = core.Core("immediate", gate=True)
     worker.start(False, {"ha0": ("MASTER", 250)})
@@ -299,6 +348,50 @@ def test_a_request_that_cannot_be_made_is_made_again() -> None:
     worker = takeover.Worker({**CONFIG, "request": ["/nonexistent"]}, lambda argv, stdin, timeout: (0, ""), lambda: 5.0)
     assert "nonexistent" in worker.do_request()
     assert worker.timers == [(5.0 + takeover.RETRY_S, core.Step(core.REQUEST))]
+
+
+APART = {
+    "mode": "immediate",
+    "groups": [
+        {"name": "office", "instances": [], "addresses": [{"address": "192.0.2.1/24", "interface": "eth1"}]},
+        {"name": "shop", "instances": [], "addresses": [{"address": "192.0.2.11/24", "interface": "eth1"}]},
+    ],
+}
+
+
+@pytest.mark.parametrize(("code", "again"), [("0", []), ("1", ["offer"])])
+def test_the_program_that_tells_the_peers_reads_whose_groups_they_are(
+    code: str, again: list[str], tmp_path: Path
+) -> None:
+    seen, state = tmp_path / "seen", tmp_path / "state.json"
+    offer = ["sh", "-c", f"cp {state} {seen}; exit {code}"]
+    worker = takeover.Worker({**CONFIG, **APART, "offer": offer, "state_file": str(state)}, lambda *_unused: (0, ""))
+    worker.apply(worker.core.batch(events(OFFICE.format("MASTER"))))
+    while worker.queue:
+        worker.step()
+    worker.request.wait()
+    worker.check_request()
+    assert json.loads(seen.read_text())["offers"] == ["office"]
+    assert worker.states == core.IN_STEP
+    assert [step.name for _unused, step in worker.timers] == again
+
+
+def test_a_node_of_one_group_tells_of_all_that_it_has(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    worker = takeover.Worker({**CONFIG, "state_file": str(state)}, lambda *_unused: (0, ""))
+    worker.publish()
+    assert json.loads(state.read_text())["offers"] is None
+
+
+def test_a_newer_plan_ends_the_program_that_tells_the_peers(tmp_path: Path) -> None:
+    config = {**CONFIG, **APART, "offer": ["sleep", "60"], "state_file": str(tmp_path / "state.json")}
+    worker = takeover.Worker(config, lambda *_unused: (0, ""))
+    worker.core.instances["vips-office"] = ("MASTER", 100)
+    worker.core.active = True
+    assert worker.do_offer() == ""
+    running = worker.request
+    worker.apply(worker.core.batch(events(SHOP.format("MASTER"))))
+    assert running.poll() is not None
 
 
 def test_addresses_stand_by_only_while_their_node_takes_part() -> None:

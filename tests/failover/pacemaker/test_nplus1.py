@@ -8,10 +8,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from netaddr import IPAddress
 
 from lab import playbook
 from lab.cases import find
@@ -114,7 +114,7 @@ def offered(pair: Pair, node: NodeHost) -> Counter[str]:
     def groups(line: str) -> Iterator[str]:
         ends = set(re.findall(r"(?:src|dst)=(\S+)", line))
         for group, vips in pair.groups.items():
-            if vips & ends or any(ip_address(end) in prefix for end in ends for prefix in inner[group]):
+            if vips & ends or any(IPAddress(end) in prefix for end in ends for prefix in inner[group]):
                 yield group
 
     lines = node.exec("conntrackd", "-i").splitlines()

@@ -107,7 +107,8 @@ info:
     worker:
       description:
         - State of the takeover worker, with C(instances), C(active), C(gate), C(states), C(behind) (it takes nothing
-          back by preference, since the states are not here) and C(problem).
+          back by preference, since the states are not here), C(untold) (why the peers were not told of all
+          connections) and C(problem).
       type: dict
       sample: {"instances": {"edge": {"state": "MASTER", "since": 1767225600.0, "priority": 250}}, "gate": "open"}
     drained:

@@ -148,6 +148,7 @@ def worker_state(text: Optional[str]) -> dict[str, Any]:
         "gate": gate,
         "states": states,
         "behind": isinstance(behind, dict),
+        "untold": str(state.get("untold") or ""),
     }
 
 

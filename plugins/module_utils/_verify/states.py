@@ -33,7 +33,17 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
                 loses=True,
             )
             continue
-        yield from _losses(path, daemon, info.get("watch") or {}, peers)
+        yield from _losses(path, daemon, info.get("watch") or {}, peers, _anew(expectation))
+        if info["worker"].get("untold"):
+            yield Finding(
+                path,
+                f"the peers are not told of all connections of this node: {info['worker']['untold']}",
+                "of all of its groups",
+                "The worker tries again by itself; why it failed: journalctl -u linuxha-takeover.",
+                settles=True,
+                keeps=peers,
+                loses=True,
+            )
         if daemon["immediate"] != expectation.immediate:
             words = {True: "immediate injection", False: "an external cache"}
             yield Finding(
@@ -50,7 +60,17 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
         yield from _in_step(expectation, answers, owners)
 
 
-def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any], peers: Sequence[str]) -> Iterator[Finding]:
+def _anew(expectation: Expectation) -> str:
+    """How an administrator has a node tell its peers anew."""
+    if len(expectation.groups) > 1:
+        # conntrackd -R would offer what the peers serve as well.
+        return "on this node: systemctl restart linuxha-takeover"
+    return "on this node: conntrackd -R, then conntrackd -B"
+
+
+def _losses(
+    path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any], peers: Sequence[str], anew: str
+) -> Iterator[Finding]:
     mended = daemon["kernel_resyncs"] or 0
     if watch:
         # The watcher knows the order; the daemon's own counter also has the resyncs from before the overrun.
@@ -68,7 +88,7 @@ def _losses(path: str, daemon: Mapping[str, Any], watch: Mapping[str, Any], peer
             path,
             f"{daemon['overruns']} netlink overruns and no resync since: states were lost on the way to the peers",
             "no overrun, or a resync from the kernel after it",
-            "On this node: conntrackd -R, then conntrackd -B. Larger netlink buffers prevent the next one.",
+            f"{anew[0].upper()}{anew[1:]}. Larger netlink buffers prevent the next one.",
             settles=True,
             keeps=peers,
             loses=True,
@@ -129,7 +149,7 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
                 f"{expectation.name}/{node}/conntrackd",
                 f"{known} of the {in_kernel} connections of the owner are offered to the peers",
                 f"all but {tolerance(in_kernel)} of them",
-                "Many flows of the firewall itself are harmless; else on this node: conntrackd -R, then conntrackd -B.",
+                f"Many flows of the firewall itself are harmless; else {_anew(expectation)}.",
                 WARNING,
                 settles=True,
             )

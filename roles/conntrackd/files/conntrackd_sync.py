@@ -6,7 +6,7 @@ conntrackd_sync.py check FILE              test a configuration with conntrackd'
 conntrackd_sync.py request [SECONDS]       ask the peers for their states, wait until they have arrived
 conntrackd_sync.py await [SECONDS]         the same after a start of conntrackd, whose unit has asked already
 conntrackd_sync.py started                 exchange states with the peers after a start of conntrackd
-conntrackd_sync.py watch                   resync from the kernel after a netlink overrun (states lost silently)
+conntrackd_sync.py watch                   tell anew, from the kernel, after a netlink overrun (states lost silently)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PROGRAM = "conntrackd"
 CONFIG = "/etc/conntrackd/conntrackd.conf"
 STATE_FILE = "/run/linuxha/conntrackd.json"
 ROLE_FILE = "/run/linuxha/state.json"  # of the takeover worker, where there is one
-OFFER = "/usr/local/libexec/linuxha/offer.py"  # of the takeover worker, where groups have nodes of their own
+TAKEOVER = "/etc/linuxha/takeover.json"  # its configuration
 # States count as arrived when hardly any has come in for this long, and the peer was heard meanwhile. conntrackd says
 # nothing about the end of a bulk transfer, but in ftfw and notrack it says that it is alive when it has had nothing to
 # send for a second. Silence alone means nothing: a peer with a large table may read it for seconds before it sends.
@@ -256,31 +256,31 @@ def apart(said: Mapping[str, Any]) -> bool:
     return said.get("active") is True and said.get("offers") is not None
 
 
+def filled() -> str:
+    """Tells the takeover worker, whose matter the cache is where groups have nodes of their own; empty, or why not."""
+    try:
+        fifo = json.loads(Path(TAKEOVER).read_text())["fifo"]
+        fd = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except (OSError, ValueError, KeyError) as error:
+        return f"the takeover worker is not told that conntrackd has filled its cache: {error}"
+    try:
+        os.write(fd, b'INSTANCE "conntrackd" FILLED 0\n')
+    finally:
+        os.close(fd)
+    return ""
+
+
 def told(*options: str, timeout: float = 30.0) -> str:
     """Empty when conntrackd did it, else what it says."""
     code, answer = conntrackd(*options, timeout=timeout)
     return "" if code == 0 else f"conntrackd {' '.join(options)}: exit {code}: {answer}"
 
 
-def offered(timeout: float = 60.0) -> str:
-    """Empty when the peers were told of what this node serves, else why not."""
-    try:
-        done = subprocess.run(
-            [sys.executable, OFFER], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, text=True
-        )
-    except (subprocess.TimeoutExpired, OSError) as error:
-        return str(error)
-    return "" if done.returncode == 0 else f"{OFFER}: exit {done.returncode}: {done.stdout.strip()}"
-
-
 def started() -> int:
     """conntrackd has read the kernel's table by now: what came from an active peer is not told again."""
     said = role()
-    if apart(said):
-        problems = [told("-f", "internal"), offered()]
-    else:
-        problems = [told("-f", "internal") if copies(said) else told("-B")]
-    found = [problem for problem in [*problems, told("-n")] if problem]
+    first = filled() if apart(said) else told("-f", "internal") if copies(said) else told("-B")
+    found = [problem for problem in (first, told("-n")) if problem]
     for problem in found:
         say(problem, 3)
     return 1 if found else 0
@@ -339,11 +339,11 @@ def watch() -> int:
             if overruns.see(counters["netlink overrun"]):
                 said = role()
                 # Such a node hears of what it has written into its kernel itself: nobody misses that.
-                then = "they are copies" if copies(said) else "resync from the kernel"
+                then = "they are copies" if copies(said) else "they are told anew, from the kernel"
                 say(f"netlink overrun (now {counters['netlink overrun']}): states were lost, {then}", 4)
                 mended += 1
                 if not copies(said):
-                    problem = offered() if apart(said) else told("-R", timeout=60) or told("-B", timeout=60)
+                    problem = filled() if apart(said) else told("-R", timeout=60) or told("-B", timeout=60)
                 if problem:
                     say(problem, 3)
         text = json.dumps({"overruns": overruns.total, "mended": mended, "problem": problem}) + "\n"

@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, Optional
@@ -63,10 +64,14 @@ class Connection(NamedTuple):
 
 
 class Route(NamedTuple):
-    """Where packets to an address go: to the node itself, or out by one of these devices."""
+    """Where packets to an address go: to the node itself, or out by one of these devices.
+
+    `default`: the way of all that has no other.
+    """
 
     here: bool
     devices: frozenset[str]
+    default: bool = False
 
 
 class Netlink:
@@ -204,18 +209,15 @@ def delete(table: Netlink, found: Connection) -> bool:
     return True
 
 
-def report(table: Netlink, found: Iterable[Connection]) -> int:
-    """Have the kernel report entries to all who listen as if they had changed; how many of them it still had.
+def report(table: Netlink, found: Iterable[Connection]) -> tuple[int, list[str]]:
+    """Have the kernel report entries to all who listen as if they had changed: of how many it did, and its refusals.
 
-    An update that changes nothing: ctnetlink_new_conntrack() of net/netfilter/nf_conntrack_netlink.c reports each.
+    An update that changes nothing: ctnetlink_new_conntrack() of net/netfilter/nf_conntrack_netlink.c reports each. An
+    entry that is gone meanwhile is none of them.
     """
     bodies = (struct.pack("=BBH", one.family, 0, 0) + attribute(ORIGINAL | NESTED, one.key) for one in found)
-    count = 0
-    for code in table.order(CT_NEW, bodies):
-        if code not in (0, errno.ENOENT):
-            raise OSError(code, os.strerror(code))
-        count += code == 0
-    return count
+    codes = Counter(table.order(CT_NEW, bodies))
+    return codes[0], [f"{codes[code]} times {os.strerror(code)}" for code in codes if code not in (0, errno.ENOENT)]
 
 
 # --- routes ----------------------------------------------------------------------------------------------------------
@@ -269,7 +271,9 @@ class Routes:
             return Route(True, frozenset())
         devices = frozenset(self._devices(data, start + 12, end))
         # A nexthop object may not be spelled out, and a device may be newer than the list of names.
-        return Route(False, devices) if kind == UNICAST and devices and "" not in devices else None
+        # With FIB_MATCH the kernel names the route: the length of its prefix, not of the address.
+        sure = kind == UNICAST and devices and "" not in devices
+        return Route(False, devices, data[start + 1] == 0) if sure else None
 
     def _devices(self, data: bytes, start: int, end: int) -> Iterator[str]:
         for kind, first, last in attributes(data, start, end):

@@ -3,14 +3,15 @@
 """Where groups of addresses have nodes of their own: a node tells its peers of the connections of its own groups.
 
 The kernel's table holds those of the peers' groups as well, and `conntrackd -R` would take all of it for this node's.
-Here the kernel is asked to report the entries of the own groups alone, once more; conntrackd takes what is reported
-into its internal cache, and sends it. What is in that cache already stays: see `conntrackd -f internal`.
+Here conntrackd forgets what it tells of, never what is in the kernel, and the kernel is asked to report the entries of
+the own groups once more: conntrackd takes what is reported into its internal cache, and sends it.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 import time
 from ipaddress import ip_interface
@@ -20,6 +21,7 @@ from typing import Any, Collection, Dict, Iterable, Iterator, Mapping, Sequence,
 import linuxha_netlink as netlink
 
 CONFIG = "/etc/linuxha/takeover.json"
+FORGET_S = 30
 
 
 class Groups:
@@ -27,6 +29,7 @@ class Groups:
 
     def __init__(self, groups: Sequence[Mapping[str, Any]], routes: netlink.Routes) -> None:
         self.routes = routes
+        self.first = groups[0]["name"]
         self.addresses: Dict[Tuple[int, int], str] = {}
         self.devices: Dict[str, str] = {}
         shared: Set[str] = set()
@@ -40,51 +43,66 @@ class Groups:
         for device in shared:
             del self.devices[device]
 
-    def of(self, found: netlink.Connection) -> Iterator[str]:
-        """What the addresses of groups say comes first: the kernel has to be asked for the way to any other."""
+    def of(self, found: netlink.Connection) -> Set[str]:
+        """What is nobody's by its ends is the first group's: one node has to tell of it, and only one."""
         ends = (found.sent.source, found.reply.source, found.sent.destination, found.reply.destination)
-        for end in ends:
-            if (found.family, end) in self.addresses:
-                yield self.addresses[found.family, end]
-        for end in ends[:2]:
-            known = (found.family, end) in self.addresses
-            route = None if known else self.routes.to(found.family, end)
-            for device in route.devices if route is not None else ():
-                if device in self.devices:
-                    yield self.devices[device]
+        groups = {self.addresses[found.family, end] for end in ends if (found.family, end) in self.addresses}
+        return groups or self._by_way(found) or {self.first}
+
+    def _by_way(self, found: netlink.Connection) -> Set[str]:
+        ways = [self.routes.to(found.family, end) for end in (found.sent.source, found.reply.source)]
+        # Behind the default route is everybody.
+        devices = [device for way in ways if way is not None and not way.default for device in way.devices]
+        return {self.devices[device] for device in devices if device in self.devices}
 
 
 def own(groups: Groups, served: Collection[str], found: Iterable[netlink.Connection]) -> Iterator[netlink.Connection]:
-    """Those of the groups that this node serves, and those of no group, of which nobody else could tell."""
+    """Those of the groups that this node serves."""
     for connection in found:
-        if connection.in_zone:  # of somebody else
-            continue
-        known = False
-        for group in groups.of(connection):
-            known = True
-            if group in served:
-                yield connection
-                break
-        else:
-            if not known:
-                yield connection
+        # Entries in zones are somebody else's. What a helper expected would lose the connection to which it belongs:
+        # such a report does not name it.
+        if not connection.in_zone and not connection.expected and not groups.of(connection).isdisjoint(served):
+            yield connection
+
+
+def forget(conntrackd: Sequence[str]) -> str:
+    """Empty when the internal cache is empty, else why it is not."""
+    argv = [*conntrackd, "-f", "internal"]
+    try:
+        done = subprocess.run(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=FORGET_S, check=False, text=True
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if done.returncode == 0 else f"{' '.join(argv)}: exit {done.returncode}: {done.stdout.strip()}"
+
+
+def offer(config: Mapping[str, Any]) -> Tuple[int, Sequence[str], Sequence[str]]:
+    """How many connections the kernel reported, of which groups, and what went wrong."""
+    problem = forget(config["conntrackd"])
+    if problem:
+        return 0, [], [problem]
+    # After that: groups that come or go from now on start another run.
+    served = json.loads(Path(config["state_file"]).read_text())["offers"]
+    with netlink.Netlink(netlink.NETLINK_ROUTE) as ways, netlink.Netlink(netlink.NETLINK_NETFILTER) as table:
+        groups = Groups(config["groups"], netlink.Routes(ways))
+        count, refusals = netlink.report(table, own(groups, served, netlink.connections()))
+    return count, served, refusals
 
 
 def main(argv: Sequence[str]) -> int:
     config = json.loads(Path(argv[1] if len(argv) > 1 else CONFIG).read_text())
-    try:
-        served = json.loads(Path(config["state_file"]).read_text())["offers"]
-    except FileNotFoundError:
-        served = None
-    if served is None:
-        print(f"{config['state_file']} does not say which groups this node serves", file=sys.stderr)
-        return 1
     began = time.monotonic()
-    with netlink.Netlink(netlink.NETLINK_ROUTE) as ways, netlink.Netlink(netlink.NETLINK_NETFILTER) as table:
-        groups = Groups(config["groups"], netlink.Routes(ways))
-        count = netlink.report(table, own(groups, served, netlink.connections()))
+    try:
+        count, served, problems = offer(config)
+    except OSError as error:
+        count, served, problems = 0, [], [str(error)]
+    for problem in problems:
+        print(f"<3>the peers are not told of all connections: {problem}", flush=True)
+    if problems:
+        return 1
     took = time.monotonic() - began
-    print(f"told the peers of {count} connections of {', '.join(served) or 'no group'} in {took:.2f} s")
+    print(f"<6>told of {count} connections of {', '.join(served) or 'no group'}, in {took:.2f} s", flush=True)
     return 0
 
 

@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import takeover_controller
 import takeover_core as core
@@ -64,6 +64,10 @@ def log(text: str, priority: int = 6) -> None:
     print(f"<{priority}>{text}", flush=True)
 
 
+def held_any(vips: Iterable[Dict[str, str]], held: Set[Tuple[str, str]]) -> bool:
+    return any((vip["interface"], vip["address"].split("/")[0]) in held for vip in vips)
+
+
 def notify(text: str) -> None:
     """Tells systemd (Type=notify); a no-op when started by hand."""
     path = os.environ.get("NOTIFY_SOCKET")
@@ -99,6 +103,7 @@ class Worker:
         self.timers: List[Tuple[float, core.Step]] = []
         self.request: Optional[subprocess.Popen[bytes]] = None
         self.states = "unknown"
+        self.untold = ""
         # The states of the worker before this one; empty after a boot, when there was none.
         self.was = ""
         self.gate = "unknown"
@@ -126,6 +131,9 @@ class Worker:
     def apply(self, plan: core.Plan) -> None:
         if plan.steps is None:
             return
+        if plan.after:
+            self.add(plan)
+            return
         # Its answer would be taken for that to a later request.
         self.stop_request()
         names = ", ".join(step.name for step in plan.steps) or "nothing to do"
@@ -136,6 +144,13 @@ class Worker:
         self.queue = deque(step for step in plan.steps if not step.delay)
         now = self.clock()
         self.timers = [(now + step.delay, step) for step in plan.steps if step.delay]
+
+    def add(self, plan: core.Plan) -> None:
+        names = ", ".join(step.name for step in plan.steps or [])
+        self.record("decision", reason=plan.reason, steps=names)
+        log(f"{plan.reason}: {names}", 5)
+        self.queue.extend(step for step in plan.steps or [] if not step.delay)
+        self.timers.extend((self.clock() + step.delay, step) for step in plan.steps or [] if step.delay)
 
     def step(self) -> None:
         step = self.queue.popleft()
@@ -172,7 +187,9 @@ class Worker:
     def do_offer(self) -> str:
         self.states = core.IN_STEP
         self.publish()  # the program reads there which groups they are
-        return self.begin(core.OFFER)
+        problem = self.begin(core.OFFER)
+        self.untold = problem
+        return problem
 
     def do_request(self) -> str:
         return self.ask(core.REQUEST)
@@ -242,8 +259,10 @@ class Worker:
         self.request = None
         if self.core.active:
             self.record("offer", exit=code)
+            self.untold = ""
             if code != 0:
-                log(f"the peers were not told of all connections (exit {code}), again in {RETRY_S:g} s", 4)
+                self.untold = f"{' '.join(self.config['offer'])}: exit {code}"
+                log(f"the peers were not told of all connections ({self.untold}), again in {RETRY_S:g} s", 4)
                 self.timers.append((self.clock() + RETRY_S, core.Step(core.OFFER)))
             return
         self.states = core.IN_STEP if code == 0 else "unknown"
@@ -300,6 +319,8 @@ class Worker:
             "states": self.states,
             # The groups of which alone this node tells its peers; null where it tells of all that it has.
             "offers": sorted(self.core.served()) if self.core.apart else None,
+            # Why they were not told of all, the last time.
+            "untold": self.untold if self.core.active else "",
             "behind": {"late": self.late} if self.behind else None,
             "events": self.history,
         }
@@ -364,14 +385,28 @@ class Worker:
             return {}
         return known
 
-    def holds_vip(self) -> bool:
+    def held(self) -> Set[Tuple[str, str]]:
+        """Interface and address of all that this node has."""
         code, text = self.runner(["ip", "-json", "address", "show"], "", 5)
         if code != 0:
-            return False
-        held = {
+            return set()
+        return {
             (link.get("ifname"), item.get("local")) for link in json.loads(text) for item in link.get("addr_info", [])
         }
-        return any((vip["interface"], vip["address"].split("/")[0]) in held for vip in self.config["vips"])
+
+    def holds_vip(self) -> bool:
+        return held_any(self.config["vips"], self.held())
+
+    def still(self, known: Dict[str, Tuple[str, int]]) -> Dict[str, Tuple[str, int]]:
+        """Where groups have nodes of their own: what was given away while no worker ran has no address here."""
+        held = self.held()
+        gone = {
+            core.ADDRESSES + group["name"] for group in self.config["groups"] if not held_any(group["addresses"], held)
+        }
+        return {
+            name: ("BACKUP" if name in gone and state == "MASTER" else state, priority)
+            for name, (state, priority) in known.items()
+        }
 
     def takes_part(self) -> bool:
         """The cluster has put this node into a role: what starts or stops there is done."""
@@ -464,6 +499,8 @@ class Worker:
         served = any(state == "MASTER" for state, _unused in known.values())
         # conntrackd asks when it starts, and never again: not for who gave way since, or waited for an answer in vain.
         asked = self.was in ("", core.IN_STEP) and not served
+        if self.core.apart:
+            known = self.still(known)
         self.apply(self.core.start(self.holds_vip(), known, asked))
         # keepalived starts after this.
         self.hold_back()

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Collection, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 STATES = ("MASTER", "BACKUP", "FAULT", "STOP", "DELETED")
-# What keepalived reports beside the states.
-NOTES = ("MASTER_RX_LOWER_PRI", "MASTER_PRIORITY", "BACKUP_PRIORITY")
+# conntrackd has filled its cache from the kernel, or has missed some of its reports: what started it says so.
+FILLED = "FILLED"
+# What is reported beside the states, by keepalived and by that.
+NOTES = ("MASTER_RX_LOWER_PRI", "MASTER_PRIORITY", "BACKUP_PRIORITY", FILLED)
 
 # Steps. The shell knows how to do each; the core knows which, and in which order.
 OPEN_GATE = "open_gate"
@@ -20,7 +22,7 @@ FLUSH_CACHES = "flush_caches"  # both caches of conntrackd, never the kernel's t
 FORGET = "forget"  # the internal cache alone: what this node tells its peers about
 RESYNC_KERNEL = "resync_kernel"  # kernel's table into the internal cache
 BULK = "bulk"  # internal cache to the peers
-OFFER = "offer"  # of the kernel's table what the groups of this node have: into the internal cache, and to the peers
+OFFER = "offer"  # of the kernel's table what the groups of this node have, and nothing else, into the internal cache
 REQUEST = "request"  # ask the peers for all their states
 AWAIT = "await_states"  # the same, but they have been asked already: by conntrackd when it started, or before
 
@@ -85,7 +87,7 @@ def split_lines(buffer: bytes) -> Tuple[List[str], bytes]:
 
 def apart(mode: str, groups: Sequence[Mapping[str, object]]) -> bool:
     """Whether groups have nodes of their own: then each says what its addresses are."""
-    return mode == "immediate" and sum("addresses" in group for group in groups) > 1
+    return mode == "immediate" and len(groups) > 1 and all("addresses" in group for group in groups)
 
 
 def group_states(instances: Mapping[str, Tuple[str, int]], members: Mapping[str, Sequence[str]]) -> Dict[str, str]:
@@ -102,10 +104,14 @@ def group_states(instances: Mapping[str, Tuple[str, int]], members: Mapping[str,
 
 @dataclass
 class Plan:
-    """What to do after a batch. ``steps`` None: go on with what is under way; a list replaces all of it."""
+    """What to do after a batch. ``steps`` None: go on with what is under way; a list replaces all of it.
+
+    ``after``: the list comes after what is under way.
+    """
 
     steps: Optional[List[Step]] = None
     reason: str = ""
+    after: bool = False
 
 
 @dataclass
@@ -142,8 +148,10 @@ class Core:
             self.instances = dict(known)
         if self.active:
             # No commit: an active node that restarts its worker already has the newest states in its kernel.
-            # What an earlier worker had not told to the end goes with it.
-            return Plan([*self._gate_steps(), *([Step(OFFER)] if self.apart else [])], "started on the active node")
+            # What an earlier worker had begun to tell ended with it.
+            return Plan(
+                [*self._gate_steps(), *(self._offer_steps() if self.apart else [])], "started on the active node"
+            )
         if asked:
             return Plan(self._passive_steps(0.0, AWAIT), "started on a passive node")
         # It may have given way a moment ago.
@@ -153,10 +161,11 @@ class Core:
         before = self.served()
         edges = 0
         back = False
-        split_healed = False
+        split_healed = filled = False
         for event in events:
             if not event.is_state:
                 split_healed = split_healed or event.state == "MASTER_RX_LOWER_PRI"
+                filled = filled or event.state == FILLED
                 continue
             for name, priority in self._members(event):
                 old = self.instances.get(name, ("", 0))[0]
@@ -173,16 +182,16 @@ class Core:
                 edges += 1
         if edges and self.active:
             # Also after leaving and coming back within one batch: the peer may have served in between.
-            return Plan(self._active_steps(), "became active")
+            return Plan(self._active_steps(before - self.served()), "became active")
         if edges:
             return Plan(self._passive_steps(self.grace, wait=ASK_AFTER), "became passive")
-        if self.apart and self.active and self.served() != before:
-            return Plan([*self._gate_steps(), *self._offer_steps(not self.served() > before)], "serves other groups")
+        if self.apart and self.active and (filled or self.served() != before):
+            reason = "conntrackd has filled its cache" if self.served() == before else "serves other groups"
+            return Plan(self._offer_steps(before - self.served()), reason, after=True)
         if back and not self.active:
             return Plan(self._passive_steps(self.grace), "back from a fault or a stop")
         if split_healed and self.active and self.mode != "none":
-            again = self._offer_steps(False) if self.apart else [Step(RESYNC_KERNEL), Step(BULK)]
-            return Plan([*self._gate_steps(), *again], "a second master gave way")
+            return Plan([*self._gate_steps(), Step(RESYNC_KERNEL), Step(BULK)], "a second master gave way")
         return Plan()
 
     def served(self) -> FrozenSet[str]:
@@ -225,17 +234,17 @@ class Core:
     def _gate_steps(self) -> List[Step]:
         return [Step(OPEN_GATE)] if self.gate else []
 
-    def _active_steps(self) -> List[Step]:
+    def _active_steps(self, lost: Collection[str] = ()) -> List[Step]:
         if self.mode == "none":
             return self._gate_steps()
         if self.mode == "immediate":
             # No bulk: a peer that is there has in its kernel what came from it, and one that returns asks.
-            return [*self._gate_steps(), *(self._offer_steps(True) if self.apart else [Step(RESYNC_KERNEL)])]
+            return [*self._gate_steps(), *(self._offer_steps(lost) if self.apart else [Step(RESYNC_KERNEL)])]
         return [Step(COMMIT), *self._gate_steps(), Step(FLUSH_CACHES), Step(RESYNC_KERNEL), Step(BULK)]
 
-    def _offer_steps(self, clean: bool) -> List[Step]:
-        """`clean`: the cache may hold what others serve."""
-        return [*([Step(FORGET)] if clean else []), Step(OFFER)]
+    def _offer_steps(self, lost: Collection[str] = ()) -> List[Step]:
+        # Once more: what others serve from now on still passes here until everybody has learnt who they are.
+        return [Step(OFFER), *([Step(OFFER, self.grace)] if lost else [])]
 
     def _passive_steps(self, grace: float, ask: str = REQUEST, wait: float = 0.0) -> List[Step]:
         if self.mode == "none":

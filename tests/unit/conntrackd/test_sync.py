@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tests.unit.node_programs import load
 
 sync = load("conntrackd", "conntrackd_sync")
+core = load("takeover", "takeover_core")
 
 RUNTIME = """daemon uptime: 3 min 24 s
 
@@ -160,7 +163,7 @@ def test_overruns(values: list[int], wanted: list[bool], total: int) -> None:
         ('{"active": false, "states": "unknown"}', [("-B",), ("-n",)]),
         ('{"active": true, "states": "in-step"}', [("-B",), ("-n",)]),
         ('{"active": true, "states": "in-step", "offers": null}', [("-B",), ("-n",)]),
-        ('{"active": true, "states": "in-step", "offers": ["office"]}', [("-f", "internal"), ("offer",), ("-n",)]),
+        ('{"active": true, "states": "in-step", "offers": ["office"]}', [("filled",), ("-n",)]),
         ('{"active": false, "states": "in-step", "offers": []}', [("-f", "internal"), ("-n",)]),
         ('{"active": false, "states": "unknown", "offers": []}', [("-B",), ("-n",)]),
         (None, [("-B",), ("-n",)]),
@@ -172,7 +175,7 @@ def test_copies_are_not_told_after_a_start(
     calls: list[tuple[str, ...]] = []
     monkeypatch.setattr(sync, "ROLE_FILE", str(tmp_path / "state.json"))
     monkeypatch.setattr(sync, "conntrackd", lambda *options, timeout: (calls.append(options), (0, ""))[1])
-    monkeypatch.setattr(sync, "offered", lambda: (calls.append(("offer",)), "")[1])
+    monkeypatch.setattr(sync, "filled", lambda: (calls.append(("filled",)), "")[1])
     if role is not None:
         (tmp_path / "state.json").write_text(role)
 
@@ -185,9 +188,24 @@ def test_all_that_fails_after_a_start_is_told(
 ) -> None:
     (tmp_path / "state.json").write_text('{"active": true, "states": "in-step", "offers": ["office"]}')
     monkeypatch.setattr(sync, "ROLE_FILE", str(tmp_path / "state.json"))
-    monkeypatch.setattr(sync, "OFFER", str(tmp_path / "offer.py"))
+    monkeypatch.setattr(sync, "TAKEOVER", str(tmp_path / "takeover.json"))
     monkeypatch.setattr(sync, "conntrackd", lambda *options, timeout: (1, f"no {options[0]}"))
 
     assert sync.started() == 1
     told = capsys.readouterr().out
-    assert all(text in told for text in ("no -f", f"{tmp_path / 'offer.py'}: exit", "no -n"))
+    assert all(text in told for text in ("the takeover worker is not told", "no -n"))
+
+
+def test_the_worker_reads_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fifo, config = tmp_path / "fifo", tmp_path / "takeover.json"
+    monkeypatch.setattr(sync, "TAKEOVER", str(config))
+    config.write_text(json.dumps({"fifo": str(fifo)}))
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    assert sync.filled() == ""
+
+    event = core.parse_line(os.read(reader, 100).decode())
+    os.close(reader)
+    assert event is not None and event.state == core.FILLED
+    assert "No such device" in sync.filled()  # nobody reads

@@ -150,7 +150,9 @@ def test_worker_state() -> None:
         "gate": "open",
         "states": "in-step",
         "behind": False,
+        "untold": "",
     }
+    assert parse.worker_state(text[:-1] + ',"untold":"exit 1"}')["untold"] == "exit 1"
     assert parse.worker_state(text[:-1] + ',"behind":{"late":false}}')["behind"] is True
 
 

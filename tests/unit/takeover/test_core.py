@@ -145,27 +145,36 @@ def test_where_groups_have_nodes_of_their_own_each_tells_of_its_own() -> None:
     worker = core.Core("immediate", gate=True, apart=True)
     worker.batch(events('"states" BACKUP 100', OFFICE.format("BACKUP"), SHOP.format("BACKUP")))
     # Never the kernel's whole table, in which the states of others are, too.
-    assert names(worker.batch(events(OFFICE.format("MASTER")))) == ["open_gate", "forget", "offer"]
-    assert worker.served() == {"office"}
-    # What it tells of already it goes on with.
-    assert names(worker.batch(events(SHOP.format("MASTER")))) == ["open_gate", "offer"]
+    assert names(worker.batch(events(OFFICE.format("MASTER")))) == ["open_gate", "offer"]
+    more = worker.batch(events(SHOP.format("MASTER")))
+    assert (names(more), more.after) == (["offer"], True)
     assert names(worker.batch(events(SHOP.format("MASTER")))) is None
-    # What it gave away another node tells of from now on.
-    assert names(worker.batch(events(OFFICE.format("BACKUP")))) == ["open_gate", "forget", "offer"]
-    assert worker.served() == {"shop"}
-    assert names(worker.batch(events(SHOP.format("BACKUP"), OFFICE.format("MASTER")))) == [
-        "open_gate",
-        "forget",
-        "offer",
-    ]
-    assert names(worker.batch(events(OFFICE.format("STOP")))) == RELEASE["immediate"]
+    assert worker.served() == {"office", "shop"}
+    assert names(worker.batch(events(OFFICE.format("BACKUP"), SHOP.format("STOP")))) == RELEASE["immediate"]
+    assert worker.served() == frozenset()
 
 
-def test_one_group_for_another_in_one_batch() -> None:
+@pytest.mark.parametrize("third", ["BACKUP", "MASTER"])
+def test_who_gives_a_group_away_forgets_later_what_still_passes_here(third: str) -> None:
+    worker = core.Core("immediate", gate=True, apart=True, grace=5.0)
+    worker.batch(events(OFFICE.format("MASTER"), SHOP.format("MASTER"), f'"vips-third" {third} 100'))
+    plan = worker.batch(events(OFFICE.format("BACKUP"), '"vips-third" MASTER 100'))
+    assert [(step.name, step.delay) for step in plan.steps] == [("offer", 0.0), ("offer", 5.0)]
+    # The same after a moment in which it served nothing.
+    plan = worker.batch(events(SHOP.format("BACKUP"), '"vips-third" BACKUP 100', OFFICE.format("MASTER")))
+    assert [(step.name, step.delay) for step in plan.steps] == [("open_gate", 0.0), ("offer", 0.0), ("offer", 5.0)]
+
+
+def test_what_conntrackd_read_from_the_kernel_is_sorted_again() -> None:
+    filled = '"conntrackd" FILLED 0'
     worker = core.Core("immediate", gate=True, apart=True)
-    worker.batch(events(OFFICE.format("MASTER"), SHOP.format("BACKUP")))
-    swapped = worker.batch(events(SHOP.format("MASTER"), OFFICE.format("BACKUP")))
-    assert names(swapped) == ["open_gate", "forget", "offer"]
+    assert names(worker.batch(events(filled))) is None
+    worker.batch(events(OFFICE.format("MASTER")))
+    plan = worker.batch(events(filled))
+    assert (names(plan), plan.after) == (["offer"], True)
+    together = core.Core("immediate", gate=True)
+    together.batch(events('"states" MASTER 100'))
+    assert names(together.batch(events(filled))) is None
 
 
 def test_a_worker_that_starts_where_groups_are_served_tells_of_them_again() -> None:
@@ -180,6 +189,7 @@ def test_a_worker_that_starts_where_groups_are_served_tells_of_them_again() -> N
         ("immediate", [{"name": "office", "addresses": []}, {"name": "shop", "addresses": []}], True),
         ("immediate", [{"name": "office", "addresses": []}], False),
         ("immediate", [{"name": "edge"}, {"name": "other"}], False),
+        ("immediate", [{"name": "edge", "addresses": []}, {"name": "other"}], False),
         ("cache", [{"name": "office", "addresses": []}, {"name": "shop", "addresses": []}], False),
     ],
 )
@@ -374,6 +384,45 @@ def test_the_program_that_tells_the_peers_reads_whose_groups_they_are(
     assert json.loads(seen.read_text())["offers"] == ["office"]
     assert worker.states == core.IN_STEP
     assert [step.name for _unused, step in worker.timers] == again
+    worker.publish()
+    assert bool(json.loads(state.read_text())["untold"]) == bool(again)
+
+
+def test_one_group_more_leaves_alone_what_is_under_way(tmp_path: Path) -> None:
+    config = {**CONFIG, **APART, "offer": ["true"], "state_file": str(tmp_path / "state.json")}
+    ran: list[str] = []
+
+    def runner(argv: list[str], stdin: str, timeout: float) -> tuple[int, str]:
+        ran.append(argv[0])
+        return 1, "no"
+
+    worker = takeover.Worker(config, runner, lambda: 0.0)
+    worker.apply(worker.core.batch(events(OFFICE.format("MASTER"))))
+    worker.step()
+    # A gate that did not open is tried again, whatever comes.
+    worker.apply(worker.core.batch(events(SHOP.format("MASTER"))))
+    worker.apply(worker.core.batch(events(OFFICE.format("BACKUP"))))
+    assert [step.name for step in worker.queue] == ["offer", "offer", "offer"]
+    assert worker.timers == [
+        (takeover.GATE_RETRY_S, core.Step(core.OPEN_GATE)),
+        (5.0, core.Step(core.OFFER, 5.0)),
+    ]
+    # Nor does the gate stand in the way of a node that serves already.
+    assert ran == ["ipset"]
+
+
+def test_a_worker_that_starts_knows_which_groups_were_given_away_meanwhile(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    instance = {"state": "MASTER", "since": 0, "priority": 100}
+    state.write_text(json.dumps({"instances": {"vips-office": instance, "vips-shop": instance}, "states": "in-step"}))
+    answer = '[{"ifname": "eth1", "addr_info": [{"local": "192.0.2.11"}]}]'
+    vips = [vip for group in APART["groups"] for vip in group["addresses"]]
+    config = {**CONFIG, **APART, "gate": False, "vips": vips, "offer": ["true"], "state_file": str(state)}
+    worker = takeover.Worker({**config, "fifo": str(tmp_path / "fifo")}, lambda *_unused: (0, answer))
+    worker.start()
+    os.close(worker.fd)
+    assert worker.core.served() == {"shop"}
+    assert worker.core.instances["vips-office"] == ("BACKUP", 100)
 
 
 def test_a_node_of_one_group_tells_of_all_that_it_has(tmp_path: Path) -> None:
@@ -391,7 +440,10 @@ def test_a_newer_plan_ends_the_program_that_tells_the_peers(tmp_path: Path) -> N
     assert worker.do_offer() == ""
     running = worker.request
     worker.apply(worker.core.batch(events(SHOP.format("MASTER"))))
+    worker.step()
     assert running.poll() is not None
+    worker.apply(worker.core.batch(events(OFFICE.format("BACKUP"), SHOP.format("BACKUP"))))
+    assert worker.request is None
 
 
 def test_addresses_stand_by_only_while_their_node_takes_part() -> None:

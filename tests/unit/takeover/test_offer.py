@@ -51,6 +51,8 @@ WAYS = {
     "192.0.2.77": "wan",
     "2001:db8:1::77": "wan",
     "203.0.113.9": "",
+    # Behind the router of an outer network that only one group has.
+    "203.0.113.77": "office default",
 }
 
 
@@ -59,17 +61,17 @@ class Routes:
 
     def to(self, family: int, address: int) -> object:
         packed = address.to_bytes(4 if family == socket.AF_INET else 16, "big")
-        device = WAYS[socket.inet_ntop(family, packed)]
-        return netlink.Route(False, frozenset([device])) if device else None
+        device, _space, default = WAYS[socket.inet_ntop(family, packed)].partition(" ")
+        return netlink.Route(False, frozenset([device]), bool(default)) if device else None
 
 
-def entry(source: str, destination: str, seen_as: str = "", sent_to: str = "", in_zone: bool = False) -> object:
+def entry(source: str, destination: str, seen_as: str = "", sent_to: str = "", **words: bool) -> object:
     """A connection; `seen_as` is its source behind SNAT, `sent_to` its destination before DNAT."""
     numbers = {name: int(ip_address(name)) for name in (source, destination, seen_as, sent_to) if name}
     sent = netlink.Way(numbers[source], numbers[sent_to or destination], 6, 40000, 80)
     reply = netlink.Way(numbers[destination], numbers[seen_as or source], 6, 80, 40000)
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
-    return netlink.Connection(family, b"", b"", sent, reply, False, b"", in_zone)
+    return netlink.Connection(family, b"", b"", sent, reply, False, b"", False)._replace(**words)
 
 
 @pytest.mark.parametrize(
@@ -83,22 +85,23 @@ def entry(source: str, destination: str, seen_as: str = "", sent_to: str = "", i
         pytest.param(entry("192.0.2.77", "192.0.2.11"), {"shop"}, id="to an address of a group"),
         pytest.param(entry("2001:db8:3::5", "2001:db8:1::77"), {"shop"}, id="IPv6 of the other"),
         pytest.param(entry("198.51.100.5", "198.51.100.200"), {"office", "shop"}, id="from one to the other"),
-        # Both groups have addresses there.
-        pytest.param(entry("192.0.2.77", "203.0.113.9"), set(), id="of a shared network"),
+        pytest.param(entry("198.51.100.200", "203.0.113.77"), {"shop"}, id="behind a default route"),
+        pytest.param(entry("203.0.113.9", "198.51.100.5", sent_to="192.0.2.11"), {"shop"}, id="addresses come first"),
+        # Both groups have addresses there: one node has to tell of it.
+        pytest.param(entry("192.0.2.77", "203.0.113.9"), {"office"}, id="of a shared network"),
     ],
 )
 @pytest.mark.parametrize("served", [["office"], ["shop"], ["office", "shop"], []])
-def test_a_node_tells_of_its_groups_and_of_what_is_nobodys(
-    connection: object, groups: set[str], served: Collection[str]
-) -> None:
+def test_a_node_tells_of_its_groups(connection: object, groups: set[str], served: Collection[str]) -> None:
     known = offer.Groups(GROUPS, Routes())
-    assert set(known.of(connection)) == groups
-    wanted = not groups or bool(groups & set(served))
-    assert list(offer.own(known, served, [connection])) == [connection] * wanted
+    assert known.of(connection) == groups
+    assert list(offer.own(known, served, [connection])) == [connection] * bool(groups & set(served))
 
 
-def test_zones_are_somebody_elses() -> None:
-    found = entry("198.51.100.5", "192.0.2.77", in_zone=True)
+@pytest.mark.parametrize("what", ["in_zone", "expected"])
+def test_what_it_does_not_tell_of(what: str) -> None:
+    """Zones are somebody else's; a report does not name the connection to which an expected one belongs."""
+    found = entry("198.51.100.5", "192.0.2.77", **{what: True})
     assert list(offer.own(offer.Groups(GROUPS, Routes()), ["office"], [found])) == []
 
 
@@ -169,12 +172,13 @@ def node(tmp_path: Path) -> Iterator[list[str]]:
 
 
 def told(
-    node: list[str], tmp_path: Path, served: list[str] | None
+    node: list[str], tmp_path: Path, served: list[str], forget: str = "true"
 ) -> tuple[set[int], subprocess.CompletedProcess[str]]:
     """Ports of clients of which the kernel reported a change, and what the program said."""
     state, config = tmp_path / "state.json", tmp_path / "takeover.json"
     state.write_text(json.dumps({"offers": served}))
-    config.write_text(json.dumps({"groups": GROUPS, "state_file": str(state)}))
+    conntrackd = ["sh", "-c", forget]
+    config.write_text(json.dumps({"groups": GROUPS, "state_file": str(state), "conntrackd": conntrackd}))
     listen = f"""{NETLINK}
 events = netlink.Netlink(netlink.NETLINK_NETFILTER)
 events.socket.setsockopt(270, 1, 2)  # SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_CONNTRACK_UPDATE
@@ -201,12 +205,47 @@ def test_the_kernel_reports_what_this_node_serves(
     found, done = told(node, tmp_path, served)
     assert done.returncode == 0, done.stderr
     assert found == ports
-    assert f"told the peers of {len(ports)} connections of {', '.join(served)}" in done.stdout
+    assert f"told of {len(ports)} connections of {', '.join(served)}" in done.stdout
     left = subprocess.run([*node, sys.executable, "-B", "-c", COUNT], capture_output=True, text=True, check=True)
     assert int(left.stdout) == len(CONNECTIONS)
 
 
-def test_who_does_not_know_what_it_serves_tells_nobody(node: list[str], tmp_path: Path) -> None:
-    found, done = told(node, tmp_path, None)
+def test_a_cache_that_is_not_emptied_is_not_filled(node: list[str], tmp_path: Path) -> None:
+    """The worker tries again: what others serve would stay in it, and nobody would see that."""
+    found, done = told(node, tmp_path, ["office"], "echo no; exit 3")
     assert (found, done.returncode) == (set(), 1)
-    assert "does not say which groups this node serves" in done.stderr
+    assert "exit 3: no" in done.stdout
+
+
+def test_groups_are_read_when_the_cache_is_empty(node: list[str], tmp_path: Path) -> None:
+    change = f"echo '{json.dumps({'offers': ['shop']})}' > {tmp_path / 'state.json'}"
+    found, _done = told(node, tmp_path, ["office"], change)
+    assert found == SHOP
+
+
+def test_what_is_gone_meanwhile_is_no_mistake_and_what_is_refused_is_counted(node: list[str]) -> None:
+    program = f"""{NETLINK}
+found = list(netlink.connections())
+assert netlink.delete(table, found[0])
+broken = found[0]._replace(key=b"xxxx")
+print(json.dumps(netlink.report(table, [*found, broken, broken])))
+"""
+    done = subprocess.run([*node, sys.executable, "-B", "-c", program], capture_output=True, text=True, check=True)
+    count, refusals = json.loads(done.stdout)
+    assert count == len(CONNECTIONS) - 1
+    assert refusals == ["2 times Invalid argument"]
+
+
+@pytest.mark.parametrize(
+    ("address", "default"), [("203.0.113.9", True), ("192.0.2.77", False), ("2001:db8:1::9", False)]
+)
+def test_a_default_route_is_known_as_one(node: list[str], address: str, default: bool) -> None:
+    program = f"""{NETLINK}
+subprocess.run(["ip", "route", "add", "default", "via", "192.0.2.254"], check=True)
+family = socket.AF_INET6 if ":" in {address!r} else socket.AF_INET
+with netlink.Netlink(netlink.NETLINK_ROUTE) as routes:
+    found = netlink.Routes(routes).to(family, int.from_bytes(socket.inet_pton(family, {address!r}), "big"))
+print(json.dumps([sorted(found.devices), found.default]))
+"""
+    done = subprocess.run([*node, sys.executable, "-B", "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [["wan"], default]

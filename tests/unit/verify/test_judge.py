@@ -509,6 +509,29 @@ def test_a_node_that_lacks_states_of_another_group(name: str) -> None:
     assert "offered by fw1 and fw2" in found.what
 
 
+def test_a_node_that_does_not_tell_its_peers_of_all() -> None:
+    nodes, wanted = shared()
+    nodes["fw2"]["worker"]["untold"] = "offer.py: exit 1"
+    (found,) = findings(nodes, wanted)
+    assert (found.path, found.severity) == ("edge/fw2/conntrackd", "error")
+    assert "offer.py: exit 1" in found.what
+    assert set(found.keeps) == {"fw1", "fw3"}
+
+
+def test_the_remedy_does_not_offer_what_others_serve() -> None:
+    """conntrackd -R fills the cache with all that the kernel has."""
+    nodes, wanted = shared()
+    nodes["fw1"]["conntrackd"]["overruns"] = 2
+    nodes["fw2"]["conntrack"]["entries"] += 100
+    remedies = [found.remedy for found in findings(nodes, wanted)]
+    together = pair()
+    together["fw1"]["conntrackd"]["overruns"], together["fw1"]["watch"] = 2, {}
+    (alone,) = findings(together)
+    assert "conntrackd -R" in alone.remedy
+    assert remedies and all("conntrackd -R" not in remedy for remedy in remedies)
+    assert any("restart linuxha-takeover" in remedy for remedy in remedies)
+
+
 def test_both_groups_on_one_node_is_fine() -> None:
     nodes, wanted = shared()
     nodes["fw1"]["worker"]["instances"] = instances("left", "right")

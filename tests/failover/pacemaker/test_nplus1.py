@@ -133,6 +133,12 @@ def take(pair: Pair, group: str, target: str) -> None:
     assert names(pair)[group] == target
 
 
+def spread(pair: Pair) -> None:
+    """Each group on a node of its own."""
+    if len(set(names(pair).values())) == 1:
+        take(pair, "office", pair.standby().name)
+
+
 def test_each_node_tells_its_peers_of_the_groups_that_it_serves(pair: Pair, record_property: rolling.Record) -> None:
     spare = pair.standby().name
 
@@ -191,8 +197,7 @@ def entries(node: NodeHost) -> set[str]:
 def test_the_end_of_a_copy_is_told_to_nobody(pair: Pair) -> None:
     """A copy of a flow of UDP ends at its own time, while the flow goes on."""
 
-    if len(set(names(pair).values())) == 1:
-        take(pair, "office", pair.standby().name)
+    spread(pair)
     owners = pair.owners()
     serves, other = owners["office"], owners["shop"]
 
@@ -218,6 +223,7 @@ def test_the_end_of_a_copy_is_told_to_nobody(pair: Pair) -> None:
 
 @pytest.mark.usefixtures("calmed")
 def test_a_rolling_update_of_three_nodes_moves_each_group_once(pair: Pair, record_property: rolling.Record) -> None:
+    spread(pair)
     before, spare = names(pair), pair.standby().name
 
     measured, run = rolling.under_traffic(pair, moves=True, packages="none", reboot="always")

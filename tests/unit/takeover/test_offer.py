@@ -164,11 +164,13 @@ def node(tmp_path: Path) -> Iterator[list[str]]:
     while Path(f"/proc/{holder.pid}/ns/net").readlink() == own:
         assert holder.poll() is None
     enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", "--"]
-    subprocess.run([*enter, "sh", "-ec", SETUP], check=True)
-    subprocess.run([*enter, sys.executable, "-B", "-c", FILL], check=True)
-    yield enter
-    holder.kill()
-    holder.wait()
+    try:
+        subprocess.run([*enter, "sh", "-ec", SETUP], check=True)
+        subprocess.run([*enter, sys.executable, "-B", "-c", FILL], check=True)
+        yield enter
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def told(
@@ -181,6 +183,7 @@ def told(
     config.write_text(json.dumps({"groups": GROUPS, "state_file": str(state), "conntrackd": conntrackd}))
     listen = f"""{NETLINK}
 events = netlink.Netlink(netlink.NETLINK_NETFILTER)
+events.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE
 events.socket.setsockopt(270, 1, 2)  # SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_CONNTRACK_UPDATE
 done = subprocess.run([sys.executable, {str(ROLES / "takeover" / "files" / "offer.py")!r}, {str(config)!r}])
 events.socket.setblocking(False)
@@ -192,7 +195,9 @@ except BlockingIOError:
     sys.exit(done.returncode)
 """
     path = {"PYTHONPATH": str(ROLES / "iptables" / "files"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    done = subprocess.run([*node, sys.executable, "-B", "-c", listen], env=path, capture_output=True, text=True)
+    done = subprocess.run(
+        [*node, sys.executable, "-B", "-c", listen], env=path, capture_output=True, text=True, check=False
+    )
     return {int(line) for line in done.stdout.splitlines() if line.isdigit()}, done
 
 

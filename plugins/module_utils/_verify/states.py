@@ -10,6 +10,9 @@ from typing import Any, Optional
 
 from .types import INFO, WARNING, Answers, Expectation, Finding
 
+# Both have the peers told anew; the first counts the overruns for which it did.
+WATCHER, WORKER = "linuxha-conntrackd-watch", "linuxha-takeover"
+
 
 def tolerance(entries: int) -> int:
     """Flows come and go while the nodes are asked, and those of the firewall itself are not replicated."""
@@ -33,7 +36,7 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
                 loses=True,
             )
             continue
-        yield from _losses(path, daemon, info.get("watch") or {}, peers, _anew(expectation))
+        yield from _losses(path, daemon, info.get("watch") or {}, peers, _anew(expectation, WATCHER))
         if info["worker"].get("untold"):
             yield Finding(
                 path,
@@ -60,11 +63,11 @@ def check(expectation: Expectation, answers: Answers, owners: Collection[str]) -
         yield from _in_step(expectation, answers, owners)
 
 
-def _anew(expectation: Expectation) -> str:
+def _anew(expectation: Expectation, unit: str) -> str:
     """How an administrator has a node tell its peers anew."""
     if len(expectation.groups) > 1:
         # conntrackd -R would offer what the peers serve as well.
-        return "on this node: systemctl restart linuxha-takeover"
+        return f"on this node: systemctl restart {unit}"
     return "on this node: conntrackd -R, then conntrackd -B"
 
 
@@ -149,7 +152,7 @@ def _in_step(expectation: Expectation, answers: Answers, owners: Collection[str]
                 f"{expectation.name}/{node}/conntrackd",
                 f"{known} of the {in_kernel} connections of the owner are offered to the peers",
                 f"all but {tolerance(in_kernel)} of them",
-                f"Many flows of the firewall itself are harmless; else {_anew(expectation)}.",
+                f"Many flows of the firewall itself are harmless; else {_anew(expectation, WORKER)}.",
                 WARNING,
                 settles=True,
             )

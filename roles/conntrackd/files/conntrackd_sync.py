@@ -259,14 +259,13 @@ def apart(said: Mapping[str, Any]) -> bool:
 def filled() -> str:
     """Tells the takeover worker, whose matter the cache is where groups have nodes of their own; empty, or why not."""
     try:
-        fifo = json.loads(Path(TAKEOVER).read_text())["fifo"]
-        fd = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        fd = os.open(json.loads(Path(TAKEOVER).read_text())["fifo"], os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(fd, b'INSTANCE "conntrackd" FILLED 0\n')
+        finally:
+            os.close(fd)
     except (OSError, ValueError, KeyError) as error:
         return f"the takeover worker is not told that conntrackd has filled its cache: {error}"
-    try:
-        os.write(fd, b'INSTANCE "conntrackd" FILLED 0\n')
-    finally:
-        os.close(fd)
     return ""
 
 
@@ -324,6 +323,14 @@ def arrived(timeout: float) -> int:
     return 2
 
 
+def mend(said: Mapping[str, Any]) -> str:
+    """States were lost on their way from the kernel: tells all anew; empty, or what failed."""
+    if copies(said):
+        # Such a node hears of what it has written into its kernel itself: nobody misses that.
+        return ""
+    return filled() if apart(said) else told("-R", timeout=60) or told("-B", timeout=60)
+
+
 def watch() -> int:
     overruns = Overruns()
     mended = 0
@@ -338,12 +345,10 @@ def watch() -> int:
             problem = ""
             if overruns.see(counters["netlink overrun"]):
                 said = role()
-                # Such a node hears of what it has written into its kernel itself: nobody misses that.
                 then = "they are copies" if copies(said) else "they are told anew, from the kernel"
                 say(f"netlink overrun (now {counters['netlink overrun']}): states were lost, {then}", 4)
                 mended += 1
-                if not copies(said):
-                    problem = filled() if apart(said) else told("-R", timeout=60) or told("-B", timeout=60)
+                problem = mend(said)
                 if problem:
                     say(problem, 3)
         text = json.dumps({"overruns": overruns.total, "mended": mended, "problem": problem}) + "\n"

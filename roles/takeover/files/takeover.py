@@ -187,8 +187,11 @@ class Worker:
     def do_offer(self) -> str:
         self.states = core.IN_STEP
         self.publish()  # the program reads there which groups they are
+        # It does what others are waiting to repeat. What comes after a grace stays.
+        self.timers = [(due, step) for due, step in self.timers if step != core.Step(core.OFFER)]
         problem = self.begin(core.OFFER)
-        self.untold = problem
+        # Until it has succeeded the last failure is what others are told.
+        self.untold = problem or self.untold
         return problem
 
     def do_request(self) -> str:
@@ -400,13 +403,16 @@ class Worker:
     def still(self, known: Dict[str, Tuple[str, int]]) -> Dict[str, Tuple[str, int]]:
         """Where groups have nodes of their own: what was given away while no worker ran has no address here."""
         held = self.held()
-        gone = {
-            core.ADDRESSES + group["name"] for group in self.config["groups"] if not held_any(group["addresses"], held)
-        }
-        return {
-            name: ("BACKUP" if name in gone and state == "MASTER" else state, priority)
-            for name, (state, priority) in known.items()
-        }
+        found = dict(known)
+        for group in self.config["groups"]:
+            name = core.ADDRESSES + group["name"]
+            state, priority = known.get(name, ("", 0))
+            if state == "MASTER" and not held_any(group["addresses"], held):
+                found[name] = ("BACKUP", priority)
+                self.since[name] = time.time()
+                change = {"group": group["name"], "old": state, "new": "BACKUP", "at": time.time()}
+                self.changes.append({**change, "mono": self.clock(), "lifted": None})
+        return found
 
     def takes_part(self) -> bool:
         """The cluster has put this node into a role: what starts or stops there is done."""

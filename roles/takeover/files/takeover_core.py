@@ -148,10 +148,9 @@ class Core:
             self.instances = dict(known)
         if self.active:
             # No commit: an active node that restarts its worker already has the newest states in its kernel.
-            # What an earlier worker had begun to tell ended with it.
-            return Plan(
-                [*self._gate_steps(), *(self._offer_steps() if self.apart else [])], "started on the active node"
-            )
+            # What an earlier worker had begun to tell ended with it, and a group may have been given away meanwhile.
+            again = self._offer_steps(self.groups) if self.apart else []
+            return Plan([*self._gate_steps(), *again], "started on the active node")
         if asked:
             return Plan(self._passive_steps(0.0, AWAIT), "started on a passive node")
         # It may have given way a moment ago.

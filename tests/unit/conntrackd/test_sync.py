@@ -209,3 +209,24 @@ def test_the_worker_reads_what_it_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     os.close(reader)
     assert event is not None and event.state == core.FILLED
     assert "No such device" in sync.filled()  # nobody reads
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ({"active": False, "states": "in-step", "offers": None}, []),
+        ({"active": True, "states": "in-step", "offers": None}, [("-R",), ("-B",)]),
+        ({"active": False, "states": "unknown", "offers": None}, [("-R",), ("-B",)]),
+        # conntrackd -R would offer what others serve.
+        ({"active": True, "states": "in-step", "offers": ["office"]}, [("filled",)]),
+        ({}, [("-R",), ("-B",)]),
+    ],
+)
+def test_who_tells_anew_what_was_lost(
+    said: dict[str, object], wanted: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(sync, "conntrackd", lambda *options, timeout: (calls.append(options), (0, ""))[1])
+    monkeypatch.setattr(sync, "filled", lambda: (calls.append(("filled",)), "")[1])
+    assert sync.mend(said) == ""
+    assert calls == wanted

@@ -181,6 +181,9 @@ def test_a_worker_that_starts_where_groups_are_served_tells_of_them_again() -> N
     known = {"vips-office": ("MASTER", 100), "vips-shop": ("BACKUP", 100)}
     assert names(core.Core("immediate", gate=True, apart=True).start(True, known)) == ["open_gate", "offer"]
     assert names(core.Core("immediate", gate=True, apart=True).start(False, {})) == ["await_states"]
+    # A group may have been given away a moment ago.
+    worker = core.Core("immediate", gate=True, apart=True, groups={"office": [], "shop": []}, grace=5.0)
+    assert worker.start(True, known).steps[-1] == core.Step(core.OFFER, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -423,6 +426,32 @@ def test_a_worker_that_starts_knows_which_groups_were_given_away_meanwhile(tmp_p
     os.close(worker.fd)
     assert worker.core.served() == {"shop"}
     assert worker.core.instances["vips-office"] == ("BACKUP", 100)
+    changed = [(change["group"], change["old"], change["new"]) for change in worker.changes]
+    assert changed == [("office", "MASTER", "BACKUP")]
+    assert worker.since["vips-office"] > worker.since["vips-shop"] == 0
+
+
+def test_what_could_not_be_told_stands_until_it_is_and_is_repeated_once(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    config = {**CONFIG, **APART, "state_file": str(state), "offer": ["false"]}
+    worker = takeover.Worker(config, lambda *_unused: (0, ""), lambda: 0.0)
+    worker.core.instances["vips-office"], worker.core.active = ("MASTER", 100), True
+    later = (5.0, core.Step(core.OFFER, 5.0))
+    worker.timers = [later]
+    for _attempt in range(3):
+        worker.do_offer()
+        worker.request.wait()
+        worker.check_request()
+    assert worker.timers == [later, (takeover.RETRY_S, core.Step(core.OFFER))]
+    worker.config = {**config, "offer": ["sleep", "0.2"]}
+    worker.do_offer()
+    worker.publish()
+    assert "false: exit 1" in json.loads(state.read_text())["untold"]
+    worker.request.wait()
+    worker.check_request()
+    worker.publish()
+    assert json.loads(state.read_text())["untold"] == ""
+    assert worker.timers == [later]
 
 
 def test_a_node_of_one_group_tells_of_all_that_it_has(tmp_path: Path) -> None:

@@ -521,7 +521,7 @@ def test_a_node_that_does_not_tell_its_peers_of_all() -> None:
 def test_the_remedy_does_not_offer_what_others_serve() -> None:
     """conntrackd -R fills the cache with all that the kernel has."""
     nodes, wanted = shared()
-    nodes["fw1"]["conntrackd"]["overruns"] = 2
+    nodes["fw1"]["conntrackd"]["overruns"], nodes["fw1"]["watch"] = 2, {}
     nodes["fw2"]["conntrack"]["entries"] += 100
     remedies = [found.remedy for found in findings(nodes, wanted)]
     together = pair()
@@ -529,7 +529,8 @@ def test_the_remedy_does_not_offer_what_others_serve() -> None:
     (alone,) = findings(together)
     assert "conntrackd -R" in alone.remedy
     assert remedies and all("conntrackd -R" not in remedy for remedy in remedies)
-    assert any("restart linuxha-takeover" in remedy for remedy in remedies)
+    for unit in ("linuxha-takeover", "linuxha-conntrackd-watch"):
+        assert any(f"restart {unit}" in remedy for remedy in remedies), unit
 
 
 def test_both_groups_on_one_node_is_fine() -> None:

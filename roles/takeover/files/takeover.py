@@ -131,26 +131,19 @@ class Worker:
     def apply(self, plan: core.Plan) -> None:
         if plan.steps is None:
             return
-        if plan.after:
-            self.add(plan)
-            return
-        # Its answer would be taken for that to a later request.
-        self.stop_request()
         names = ", ".join(step.name for step in plan.steps) or "nothing to do"
         self.record("decision", reason=plan.reason, steps=names)
         log(f"{plan.reason}: {names}", 5)
+        if not plan.after:
+            # Its answer would be taken for that to a later request.
+            self.stop_request()
+            self.queue.clear()
+            self.timers = []
         if any(step.name in (core.REQUEST, core.AWAIT) for step in plan.steps):
             self.states = "resyncing"
-        self.queue = deque(step for step in plan.steps if not step.delay)
+        self.queue.extend(step for step in plan.steps if not step.delay)
         now = self.clock()
-        self.timers = [(now + step.delay, step) for step in plan.steps if step.delay]
-
-    def add(self, plan: core.Plan) -> None:
-        names = ", ".join(step.name for step in plan.steps or [])
-        self.record("decision", reason=plan.reason, steps=names)
-        log(f"{plan.reason}: {names}", 5)
-        self.queue.extend(step for step in plan.steps or [] if not step.delay)
-        self.timers.extend((self.clock() + step.delay, step) for step in plan.steps or [] if step.delay)
+        self.timers.extend((now + step.delay, step) for step in plan.steps if step.delay)
 
     def step(self) -> None:
         step = self.queue.popleft()
